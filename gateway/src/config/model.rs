@@ -1,0 +1,321 @@
+//! The configuration as the program uses it: every name resolved to an index, every default filled in, every text parsed.
+//! `resolve` makes it from the file; nothing below this line of the program ever sees a missing value or a name to look up.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// A whole configuration, without contradictions in itself.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Threads that serve, 1 to 256. Default: one per core.
+    pub workers: usize,
+    /// Where this gateway stands; empty: not said.
+    pub zone: String,
+    /// Seed of all key hashes; the same on all replicas. Default 0.
+    pub hash_seed: u64,
+    /// Files with the keys of sealed cookies; none: one is made in the state directory.
+    pub sealing: Option<SealingFiles>,
+    /// What is logged.
+    pub log: Log,
+    /// Where clients come in; at least one.
+    pub listeners: Vec<Listener>,
+    /// Bounds in time that belong to no route.
+    pub timeouts: Timeouts,
+    /// Bounds in size and number.
+    pub limits: Limits,
+    /// The plugins that some use needs.
+    pub plugins: Vec<Plugin>,
+    /// The uses, in order of their first appearance.
+    pub uses: Vec<Use>,
+    /// The routes, in file order.
+    pub routes: Vec<Route>,
+    /// The upstreams, in file order.
+    pub upstreams: Vec<Upstream>,
+}
+
+/// Position in [`Config::plugins`].
+pub type PluginIndex = usize;
+/// Position in [`Config::uses`].
+pub type UseIndex = usize;
+/// Position in [`Config::routes`].
+pub type RouteIndex = usize;
+/// Position in [`Config::upstreams`].
+pub type UpstreamIndex = usize;
+
+/// Keys of sealed cookies: 32 bytes or more each, as they stand in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealingFiles {
+    /// Seals and opens.
+    pub current: PathBuf,
+    /// Opens only: the key before the last rotation.
+    pub previous: Option<PathBuf>,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// One line per exchange. Default true.
+    pub access: bool,
+    /// The least severe level: `error`, `warn`, `info`, `debug`, `trace`. Default `info`.
+    pub level: String,
+}
+
+/// Where clients come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// The socket's address; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Certificates; empty: plain TCP.
+    pub certificates: Vec<CertificateFiles>,
+    /// Speaks HTTP/1.1. Default true.
+    pub http1: bool,
+    /// Speaks HTTP/2: by ALPN over TLS, by prior knowledge on plain TCP. Default: over TLS only.
+    pub h2: bool,
+    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed. Default: none.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// One certificate chain with its key, PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Bounds in time. A route may override `connect`, `response_header` and `stream_idle`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TLS handshake, from accept. Default 10 s.
+    pub handshake: Duration,
+    /// Request head, from its first byte. Default 10 s.
+    pub request_header: Duration,
+    /// A client connection without a request. Default 60 s.
+    pub client_idle: Duration,
+    /// A pooled connection to an endpoint. Default 4 s.
+    pub upstream_idle: Duration,
+    /// A TCP connection to an endpoint. Default 3 s.
+    pub connect: Duration,
+    /// From the request to the endpoint's response head. Default 30 s.
+    pub response_header: Duration,
+    /// A body or upgraded stream on which nothing moves. Default 5 min.
+    pub stream_idle: Duration,
+    /// What exchanges get to finish when the gateway stops. Default 30 s.
+    pub drain: Duration,
+}
+
+/// Bounds in size and number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections over all listeners. Default 10,000.
+    pub connections: usize,
+    /// Bytes of a request head. Default 32 KiB.
+    pub header_bytes: usize,
+    /// Fields of a request head. Default 100.
+    pub headers: usize,
+}
+
+/// A plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// Its name in this configuration.
+    pub name: String,
+    /// Where it comes from.
+    pub source: PluginSource,
+    /// What an instance may use up.
+    pub limits: PluginLimits,
+}
+
+/// Where a plugin comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PluginSource {
+    /// One that the gateway brings, by the name of its component (`ip-hash` is `consistent-hash`).
+    BuiltIn(&'static str),
+    /// The user's file, watched. `sha256`: the only content that is accepted.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Its pinned digest.
+        sha256: Option<[u8; 32]>,
+    },
+}
+
+impl std::fmt::Display for PluginSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PluginSource::BuiltIn(name) => f.write_str(name),
+            PluginSource::File { path, .. } => path.display().fmt(f),
+        }
+    }
+}
+
+/// What an instance may use up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginLimits {
+    /// Linear memory in bytes. Default 64 MiB.
+    pub memory: usize,
+    /// CPU time of one routing, selection or response call. Default 5 ms.
+    pub deadline: Duration,
+}
+
+/// One appearance of a plugin.
+///
+/// A `[[use]]` table that is named at places with different upstreams appears here once for each, under one name: those
+/// share cells, store and sealing, not instances.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Use {
+    /// That of its `[[use]]` table, or `<route or upstream>/<hook>/<plugin>`; a second inline use of one plugin in one
+    /// chain has `#2` appended, and so on.
+    pub name: Arc<str>,
+    /// Which plugin.
+    pub plugin: PluginIndex,
+    /// Its configuration as JSON text; `{}` if none is given.
+    pub config: String,
+    /// Where in the file that configuration stands, for messages about it.
+    pub place: Place,
+    /// What an exchange does when it fails; none: `Fallback` in selection, `Pass` elsewhere.
+    pub on_error: Option<OnError>,
+    /// The upstream whose endpoints it selects.
+    pub upstream: Option<UpstreamIndex>,
+    /// What it may choose as a routing plugin, the route's default first.
+    pub upstreams: Vec<UpstreamIndex>,
+}
+
+/// A place in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// JSON Pointer from the root, as in `/route/0/upstream`.
+    pub pointer: String,
+    /// Line, from 1; 0 if unknown.
+    pub line: usize,
+}
+
+/// What an exchange does when a plugin fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// The host chooses: weighted random over what may be chosen.
+    Fallback,
+    /// As if the plugin had no opinion.
+    Pass,
+    /// 503.
+    Fail,
+}
+
+/// A rule for requests, and what happens to those that fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Which requests.
+    pub matcher: Matcher,
+    /// Routing chain.
+    pub routing: Vec<UseIndex>,
+    /// Where they go if no routing plugin says otherwise.
+    pub upstream: UpstreamIndex,
+    /// What its routing plugins may choose, the default first.
+    pub upstreams: Vec<UpstreamIndex>,
+    /// Cut from the front of the path before it is sent; ends without `/`.
+    pub strip_prefix: Option<String>,
+    /// Response plugins, asked from last to first.
+    pub response: Vec<UseIndex>,
+    /// With this route's own values filled in.
+    pub timeouts: Timeouts,
+}
+
+/// Which requests fit a route; all parts must.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Matcher {
+    /// Any of these; empty: all.
+    pub hosts: Vec<HostPattern>,
+    /// The path.
+    pub path: PathPattern,
+    /// Any of these, case kept; empty: all.
+    pub methods: Vec<String>,
+    /// All of these: name in lower case, exact value of any field of that name.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// A host name of a route, lower case, without port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HostPattern {
+    /// `app.example.com`.
+    Exact(String),
+    /// `*.example.com`, kept as `.example.com`: any name that ends in it, one label or more before.
+    Suffix(String),
+}
+
+/// A path of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PathPattern {
+    /// Every path.
+    #[default]
+    Any,
+    /// This path only.
+    Exact(String),
+    /// `/api/*`, kept as `/api`: that path and all below it.
+    Prefix(String),
+}
+
+/// A named group of endpoints.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upstream {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Selection chain; never empty (`round-robin` where the file names none).
+    pub selection: Vec<UseIndex>,
+    /// Its members as configured.
+    pub endpoints: Vec<Endpoint>,
+    /// Idle connections kept for each endpoint, over all workers. Default 32.
+    pub idle_per_endpoint: usize,
+    /// When an endpoint is taken out.
+    pub ejection: Ejection,
+    /// What to do when none may be chosen.
+    pub when_all_bad: WhenAllBad,
+}
+
+/// One member of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Stable identity; the address where the file gives none.
+    pub id: Arc<str>,
+    /// Host and port, as written: `10.0.0.1:8080`, `[::1]:8080`, `backend:8080`.
+    pub address: Arc<str>,
+    /// 1 to 1000. Default 1.
+    pub weight: u32,
+    /// 0 is the first choice. Default 0.
+    pub priority: u32,
+    /// Where it stands; empty: not said.
+    pub zone: String,
+    /// For plugins.
+    pub labels: BTreeMap<String, String>,
+    /// Requests at a time; none: no bound.
+    pub max_in_flight: Option<u32>,
+    /// Finishes what it has and gets no new sessions.
+    pub draining: bool,
+}
+
+/// When an endpoint is taken out by what is seen of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ejection {
+    /// After so many failed connections in a row; 0: never. Default 5.
+    pub consecutive_failures: u32,
+    /// For so long. Default 10 s.
+    pub period: Duration,
+    /// Of the endpoints at most this share, per mille. Default 500. Of two or more, one may always go.
+    pub at_most_per_mille: u32,
+}
+
+/// What to do when no endpoint may be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenAllBad {
+    /// Choose among all. The default.
+    UseAll,
+    /// 503.
+    Refuse,
+}

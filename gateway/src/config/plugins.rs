@@ -1,0 +1,116 @@
+//! The plugins that a configuration can name: the built-in ones, whose names come from outside, and those of its `[[plugin]]`
+//! tables. Only what some use needs becomes part of the model, but every table is looked at.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::model::{Plugin, PluginIndex, PluginLimits, PluginSource};
+use super::problem::{KeyPath, Report, did_you_mean};
+use super::raw;
+use super::resolve::existing_file;
+
+/// A second name of a built-in plugin, which stands for it with a key of its own.
+const IP_HASH: &str = "ip-hash";
+const IP_HASH_IS: &str = "consistent-hash";
+
+/// The plugins by name, and those of them that were needed so far.
+pub(super) struct Plugins<'a> {
+    built_in: &'a [&'static str],
+    declared: Vec<Plugin>,
+    needed: Vec<Plugin>,
+}
+
+impl<'a> Plugins<'a> {
+    pub(super) fn new(
+        tables: Vec<raw::Plugin>,
+        built_in: &'a [&'static str],
+        base_dir: &Path,
+        report: &mut Report<'_>,
+    ) -> Plugins<'a> {
+        let mut plugins = Plugins { built_in, declared: Vec::new(), needed: Vec::new() };
+        for (index, table) in tables.into_iter().enumerate() {
+            let at = KeyPath::root().key("plugin").index(index);
+            let name = &table.name.0;
+            if plugins.built_in(name).is_some() {
+                report.add(&at.key("name"), format!("{name:?} is the name of a built-in plugin"));
+            } else if plugins.knows(name) {
+                report.add(&at.key("name"), format!("another plugin is called {name:?}"));
+            }
+            plugins.declared.push(declared(table, base_dir, &at, report));
+        }
+        plugins
+    }
+
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.built_in(name).is_some() || self.declared.iter().any(|plugin| plugin.name == name)
+    }
+
+    /// All names that a use may give as its plugin.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let alias = self.built_in(IP_HASH).map(|_| IP_HASH);
+        self.built_in.iter().copied().chain(alias).chain(self.declared.iter().map(|plugin| plugin.name.as_str()))
+    }
+
+    /// What to say about a name that is not known.
+    pub(super) fn unknown(&self, name: &str) -> String {
+        format!("no plugin is called {name:?}{}", did_you_mean(name, self.names()))
+    }
+
+    /// Makes the plugin part of the model; none if it is not known.
+    pub(super) fn need(&mut self, name: &str) -> Option<PluginIndex> {
+        let plugin = match self.built_in(name) {
+            Some(component) => Plugin {
+                name: component.to_owned(),
+                source: PluginSource::BuiltIn(component),
+                limits: limits(&raw::PluginLimits::default()),
+            },
+            None => self.declared.iter().find(|plugin| plugin.name == name)?.clone(),
+        };
+        let known = self.needed.iter().position(|other| other.name == plugin.name);
+        Some(known.unwrap_or_else(|| {
+            self.needed.push(plugin);
+            self.needed.len() - 1
+        }))
+    }
+
+    /// The configuration of a use of this plugin, as JSON text, with what the plugin's name stands for.
+    pub(super) fn config(&self, name: &str, mut given: Map<String, Value>) -> String {
+        if name == IP_HASH && self.built_in(name).is_some() {
+            given.entry("key").or_insert_with(|| json!(["client-ip"]));
+        }
+        Value::Object(given).to_string()
+    }
+
+    pub(super) fn finish(self) -> Vec<Plugin> {
+        self.needed
+    }
+
+    /// The component that the gateway brings under this name.
+    fn built_in(&self, name: &str) -> Option<&'static str> {
+        let name = if name == IP_HASH { IP_HASH_IS } else { name };
+        self.built_in.iter().find(|component| **component == name).copied()
+    }
+}
+
+fn declared(table: raw::Plugin, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> Plugin {
+    let raw::PluginLimits { memory, deadline } = &table.limits;
+    if !(64 << 10..=4 << 30).contains(&(memory.0 as u64)) {
+        report.add(&at.key("limits").key("memory"), format!("expected 64KiB to 4GiB, found {memory}"));
+    }
+    if !(1..=10_000).contains(&deadline.0.as_millis()) {
+        report.add(&at.key("limits").key("deadline"), format!("expected 1ms to 10s, found {deadline}"));
+    }
+    Plugin {
+        name: table.name.0,
+        source: PluginSource::File {
+            path: existing_file(&table.path, base_dir, &at.key("path"), report),
+            sha256: table.sha256.map(|digest| digest.0),
+        },
+        limits: limits(&table.limits),
+    }
+}
+
+fn limits(raw: &raw::PluginLimits) -> PluginLimits {
+    PluginLimits { memory: raw.memory.0, deadline: raw.deadline.0 }
+}

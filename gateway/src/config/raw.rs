@@ -1,0 +1,226 @@
+//! The configuration file's own shape, key by key. These types are the one source of what may stand in it: `shape` checks
+//! against the JSON Schema that is made from them, and their comments are its descriptions, so they are written for users. This file
+//! has what concerns the whole gateway; plugins, routes and upstreams have files of their own.
+
+mod plugin;
+mod route;
+mod upstream;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(super) use plugin::{InlineUse, OnError, Plugin, PluginLimits, Use, UseHere};
+pub(super) use route::{Match, Route, RouteTimeouts};
+pub(super) use upstream::{Endpoint, EndpointState, Upstream, WhenAllBad};
+
+use super::texts::{Cidr, ListenAddress};
+use super::units::{Size, Time};
+
+/// Keys of the design that this version does not have, without the positions in lists.
+pub(super) const NOT_BUILT_YET: &[&str] = &[
+    "admin",
+    "limits.connections-per-client",
+    "listener.proxy-protocol",
+    "listener.redirect-to-https",
+    "listener.tls.acme",
+    "listener.tls.client-ca",
+    "route.limits",
+    "route.retry",
+    "state",
+    "timeouts.drain-streams",
+    "upstream.discover",
+    "upstream.health",
+    "upstream.slow-start",
+    "upstream.tls",
+];
+
+/// The same for values, with the key that they belong to.
+pub(super) const VALUES_NOT_BUILT_YET: &[(&str, &str)] = &[("upstream.protocol", "h2")];
+
+/// The configuration of Sluice, in TOML or as the same shape in JSON. Paths of files are relative to the folder of this one.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(title = "Sluice configuration")]
+pub(super) struct File {
+    /// Where an editor finds the JSON Schema of this file; the gateway does not look at it.
+    #[serde(rename = "$schema")]
+    pub(super) _schema: Option<String>,
+    /// Threads that serve, 1 to 256. Default: one per core.
+    #[schemars(range(min = 1, max = 256))]
+    pub(super) workers: Option<usize>,
+    /// Where this gateway stands, for plugins that prefer near endpoints. Default: not said.
+    pub(super) zone: String,
+    /// Seed of all key hashes; the same on all replicas, so that they choose alike.
+    pub(super) hash_seed: u64,
+    /// Keys of what the gateway seals.
+    pub(super) secrets: Secrets,
+    /// What is logged.
+    pub(super) log: Log,
+    /// Where clients come in; at least one.
+    pub(super) listener: Vec<Listener>,
+    /// Bounds in time. A route may set some of them for itself.
+    pub(super) timeouts: Timeouts,
+    /// Bounds in size and number.
+    pub(super) limits: Limits,
+    /// Plugins of your own; the built-in ones need no entry.
+    pub(super) plugin: Vec<Plugin>,
+    /// Configured appearances of plugins, to be named wherever a plugin may stand. One that stands in several places has one state.
+    #[serde(rename = "use")]
+    pub(super) uses: Vec<Use>,
+    /// Rules for requests. The most specific one that fits decides: exact host before longest wildcard before none; exact path
+    /// before longest prefix; then more methods and headers; then order in this file.
+    pub(super) route: Vec<Route>,
+    /// Named groups of endpoints.
+    pub(super) upstream: Vec<Upstream>,
+}
+
+/// Keys of what the gateway seals.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Secrets {
+    /// Keys of sealed cookies. Default: one is made in the state directory.
+    pub(super) sealing: Option<Sealing>,
+}
+
+/// Files with keys of sealed cookies, each of 32 bytes or more.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Sealing {
+    /// File with the key that seals and opens.
+    pub(super) current_file: PathBuf,
+    /// File with the key before the last rotation; it only opens. Default: none.
+    pub(super) previous_file: Option<PathBuf>,
+}
+
+/// What is logged.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Log {
+    /// One line per exchange.
+    pub(super) access: bool,
+    /// The least severe level that is logged.
+    pub(super) level: Level,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { access: true, level: Level::Info }
+    }
+}
+
+/// How severe an event is.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Where clients come in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Listener {
+    /// IP address and port. Port 0 takes a free one.
+    pub(super) address: ListenAddress,
+    /// TLS; without it, connections are plain TCP.
+    pub(super) tls: Option<Tls>,
+    /// Versions of HTTP that are spoken: by ALPN over TLS; on plain TCP, h2 by prior knowledge. Default: both over TLS, only
+    /// http/1.1 on plain TCP.
+    #[schemars(length(min = 1))]
+    pub(super) protocols: Option<Vec<ClientProtocol>>,
+    /// Networks of peers whose `Forwarded` and `X-Forwarded-*` are believed. Default: none.
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<Cidr>,
+}
+
+/// A version of HTTP that clients speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub(super) enum ClientProtocol {
+    #[serde(rename = "http/1.1")]
+    Http1,
+    #[serde(rename = "h2")]
+    H2,
+}
+
+/// TLS towards clients.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Tls {
+    /// Certificates with their keys, chosen by the name that the client asks for; the first where none fits.
+    #[schemars(length(min = 1))]
+    pub(super) certificates: Vec<Certificate>,
+}
+
+/// One certificate chain with its key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Certificate {
+    /// PEM file with the chain, the server's own certificate first.
+    pub(super) certificate: PathBuf,
+    /// PEM file with its private key.
+    pub(super) key: PathBuf,
+}
+
+/// Bounds in time.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Timeouts {
+    /// TLS handshake, from accept.
+    pub(super) handshake: Time,
+    /// Head of a request, from its first byte.
+    pub(super) request_header: Time,
+    /// A client's connection without a request.
+    pub(super) client_idle: Time,
+    /// A pooled connection to an endpoint; below the 5 s after which many backends close theirs.
+    pub(super) upstream_idle: Time,
+    /// TCP connection to an endpoint.
+    pub(super) connect: Time,
+    /// From the request to the head of the endpoint's response.
+    pub(super) response_header: Time,
+    /// A body or upgraded stream on which nothing moves.
+    pub(super) stream_idle: Time,
+    /// What exchanges get to finish when the gateway stops.
+    pub(super) drain: Time,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        let seconds = |seconds| Time(Duration::from_secs(seconds));
+        Timeouts {
+            handshake: seconds(10),
+            request_header: seconds(10),
+            client_idle: seconds(60),
+            upstream_idle: seconds(4),
+            connect: seconds(3),
+            response_header: seconds(30),
+            stream_idle: seconds(300),
+            drain: seconds(30),
+        }
+    }
+}
+
+/// Bounds in size and number.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Limits {
+    /// Client connections over all listeners.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub(super) connections: usize,
+    /// Head of a request in bytes, 8KiB to 16MiB.
+    pub(super) header_bytes: Size,
+    /// Fields of a request's head.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(super) headers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { connections: 10_000, header_bytes: Size(32 << 10), headers: 100 }
+    }
+}

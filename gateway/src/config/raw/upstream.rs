@@ -1,0 +1,136 @@
+//! Keys of upstreams and their endpoints.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::UseHere;
+use crate::config::texts::{EndpointAddress, EndpointId, Name};
+use crate::config::units::{Share, Time};
+
+/// A named group of endpoints.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(in crate::config) struct Upstream {
+    /// Its name, in routes, logs and metrics.
+    pub(in crate::config) name: Name,
+    /// What its endpoints speak.
+    #[serde(default, rename = "protocol")]
+    pub(in crate::config) _protocol: UpstreamProtocol,
+    /// Plugins that choose an endpoint; the first that does not pass wins. Default: `round-robin`.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) selection: Option<Vec<UseHere>>,
+    /// Its members.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) endpoints: Vec<Endpoint>,
+    /// Connections that are kept.
+    #[serde(default)]
+    pub(in crate::config) pool: Pool,
+    /// When an endpoint is taken out by what is seen of it.
+    #[serde(default)]
+    pub(in crate::config) ejection: Ejection,
+    /// What to do when no endpoint may be chosen.
+    #[serde(default)]
+    pub(in crate::config) when_all_bad: WhenAllBad,
+}
+
+/// What endpoints speak.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+pub(in crate::config) enum UpstreamProtocol {
+    #[default]
+    #[serde(rename = "http/1.1")]
+    Http1,
+}
+
+/// One member of an upstream.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(in crate::config) struct Endpoint {
+    /// Stable identity; hashes and sticky sessions hold on to it. Default: its address.
+    pub(in crate::config) id: Option<EndpointId>,
+    /// Host and port.
+    pub(in crate::config) address: EndpointAddress,
+    /// Its share of requests relative to the others', 1 to 1000.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub(in crate::config) weight: u32,
+    /// Group for plugins that fail over; 0 is the first choice.
+    #[serde(default)]
+    #[schemars(range(max = 1000))]
+    pub(in crate::config) priority: u32,
+    /// Where it stands. Default: not said.
+    #[serde(default)]
+    pub(in crate::config) zone: String,
+    /// Facts for plugins.
+    #[serde(default)]
+    pub(in crate::config) labels: BTreeMap<String, String>,
+    /// Requests at a time. Default: no bound.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::config) max_in_flight: Option<u32>,
+    /// Whether it gets new sessions.
+    #[serde(default)]
+    pub(in crate::config) state: EndpointState,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Whether an endpoint gets new sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::config) enum EndpointState {
+    /// It takes part.
+    #[default]
+    Active,
+    /// It finishes what it has, and gets no new sessions.
+    Draining,
+}
+
+/// Connections to endpoints that are kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(in crate::config) struct Pool {
+    /// Idle connections kept for each endpoint, over all workers.
+    #[schemars(range(max = 65_536))]
+    pub(in crate::config) idle_per_endpoint: usize,
+}
+
+impl Default for Pool {
+    fn default() -> Pool {
+        Pool { idle_per_endpoint: 32 }
+    }
+}
+
+/// When an endpoint is taken out by what is seen of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(in crate::config) struct Ejection {
+    /// After so many failed connections in a row; 0: never.
+    #[schemars(range(max = 1_000_000))]
+    pub(in crate::config) consecutive_failures: u32,
+    /// For so long.
+    #[serde(rename = "for")]
+    pub(in crate::config) period: Time,
+    /// Of the endpoints at most this share; of two or more, one may always go.
+    pub(in crate::config) at_most: Share,
+}
+
+impl Default for Ejection {
+    fn default() -> Ejection {
+        Ejection { consecutive_failures: 5, period: Time(Duration::from_secs(10)), at_most: Share(500) }
+    }
+}
+
+/// What to do when no endpoint may be chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::config) enum WhenAllBad {
+    /// Choose among all.
+    #[default]
+    UseAll,
+    /// Answer 503.
+    Refuse,
+}

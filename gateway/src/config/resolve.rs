@@ -1,0 +1,143 @@
+//! From the file's shape to the model: names become indices, what is not given gets its default, and what contradicts itself
+//! is reported. The shape is right when this begins; here is what concerns the whole gateway, the other parts
+//! have files of their own.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use super::model::{CertificateFiles, Config, Limits, Listener, Log, SealingFiles, Timeouts};
+use super::plugins::Plugins;
+use super::problem::{KeyPath, Report};
+use super::raw;
+use super::routes::{Surroundings, routes};
+use super::upstreams::upstreams;
+use super::uses::Uses;
+
+/// The configuration. It means something only if the report stays empty.
+pub(super) fn resolve(file: raw::File, base_dir: &Path, built_in: &[&'static str], report: &mut Report<'_>) -> Config {
+    let root = KeyPath::root();
+    if file.listener.is_empty() {
+        report.add(&root.key("listener"), "at least one [[listener]] is needed");
+    }
+    if !(8 << 10..=16 << 20).contains(&file.limits.header_bytes.0) {
+        let message = format!("expected 8KiB to 16MiB, found {}", file.limits.header_bytes);
+        report.add(&root.key("limits").key("header-bytes"), message);
+    }
+    let timeouts = timeouts(&file.timeouts);
+    let plugins = Plugins::new(file.plugin, built_in, base_dir, report);
+    let mut uses = Uses::new(file.uses, plugins, report);
+    let names: Vec<String> = file.upstream.iter().map(|upstream| upstream.name.0.clone()).collect();
+    let around = Surroundings { upstreams: &names, timeouts: &timeouts };
+    let routes = routes(file.route, &around, &mut uses, report);
+    let upstreams = upstreams(file.upstream, &mut uses, report);
+    let (plugins, uses) = uses.finish();
+    Config {
+        workers: file.workers.unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get().min(256))),
+        zone: file.zone,
+        hash_seed: file.hash_seed,
+        sealing: file.secrets.sealing.map(|files| sealing(&files, base_dir, report)),
+        log: Log { access: file.log.access, level: level(file.log.level).to_owned() },
+        listeners: listeners(file.listener, base_dir, report),
+        timeouts,
+        limits: Limits {
+            connections: file.limits.connections,
+            header_bytes: file.limits.header_bytes.0,
+            headers: file.limits.headers,
+        },
+        plugins: plugins.finish(),
+        uses,
+        routes,
+        upstreams,
+    }
+}
+
+/// The path from the folder of the configuration file; a problem if no file is there.
+pub(super) fn existing_file(path: &Path, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> PathBuf {
+    let full = base_dir.join(path);
+    match std::fs::metadata(&full) {
+        Ok(found) if found.is_dir() => report.add(at, format!("{} is a folder", full.display())),
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            report.add(at, format!("there is no file {}", full.display()));
+        }
+        Err(error) => report.add(at, format!("{} cannot be read: {error}", full.display())),
+    }
+    full
+}
+
+fn sealing(files: &raw::Sealing, base_dir: &Path, report: &mut Report<'_>) -> SealingFiles {
+    let at = KeyPath::root().key("secrets").key("sealing");
+    let previous = files.previous_file.as_ref();
+    SealingFiles {
+        current: existing_file(&files.current_file, base_dir, &at.key("current-file"), report),
+        previous: previous.map(|path| existing_file(path, base_dir, &at.key("previous-file"), report)),
+    }
+}
+
+fn level(level: raw::Level) -> &'static str {
+    match level {
+        raw::Level::Error => "error",
+        raw::Level::Warn => "warn",
+        raw::Level::Info => "info",
+        raw::Level::Debug => "debug",
+        raw::Level::Trace => "trace",
+    }
+}
+
+fn listeners(raw: Vec<raw::Listener>, base_dir: &Path, report: &mut Report<'_>) -> Vec<Listener> {
+    let mut listeners: Vec<Listener> = Vec::with_capacity(raw.len());
+    let list = KeyPath::root().key("listener");
+    for (index, listener) in raw.into_iter().enumerate() {
+        let at = list.index(index);
+        let address = listener.address.0;
+        let is_same = |(other, listener): (usize, &Listener)| {
+            listener.address == address && report.is_sound(&list.index(other).key("address"))
+        };
+        if address.port() != 0 && listeners.iter().enumerate().any(is_same) {
+            report.add(&at.key("address"), format!("another listener has the address {address}"));
+        }
+        let files = listener.tls.map(|tls| tls.certificates).unwrap_or_default();
+        let certificates = certificates(&files, base_dir, &at.key("tls").key("certificates"), report);
+        let speaks =
+            |protocol, by_default| listener.protocols.as_ref().map_or(by_default, |spoken| spoken.contains(&protocol));
+        listeners.push(Listener {
+            address,
+            http1: speaks(raw::ClientProtocol::Http1, true),
+            h2: speaks(raw::ClientProtocol::H2, !certificates.is_empty()),
+            certificates,
+            trusted_proxies: listener.trusted_proxies.into_iter().map(|network| network.0).collect(),
+        });
+    }
+    listeners
+}
+
+fn certificates(
+    raw: &[raw::Certificate],
+    base_dir: &Path,
+    at: &KeyPath,
+    report: &mut Report<'_>,
+) -> Vec<CertificateFiles> {
+    let mut certificates = Vec::with_capacity(raw.len());
+    for (index, files) in raw.iter().enumerate() {
+        let at = at.index(index);
+        certificates.push(CertificateFiles {
+            certificate: existing_file(&files.certificate, base_dir, &at.key("certificate"), report),
+            key: existing_file(&files.key, base_dir, &at.key("key"), report),
+        });
+    }
+    certificates
+}
+
+fn timeouts(raw: &raw::Timeouts) -> Timeouts {
+    Timeouts {
+        handshake: raw.handshake.0,
+        request_header: raw.request_header.0,
+        client_idle: raw.client_idle.0,
+        upstream_idle: raw.upstream_idle.0,
+        connect: raw.connect.0,
+        response_header: raw.response_header.0,
+        stream_idle: raw.stream_idle.0,
+        drain: raw.drain.0,
+    }
+}

@@ -1,0 +1,104 @@
+//! Routes, from the file's shape to the model. What their patterns mean is in `matcher`.
+
+use std::sync::Arc;
+
+use super::matcher;
+use super::model::{Matcher, Route, Timeouts, UpstreamIndex};
+use super::problem::{KeyPath, Report, did_you_mean};
+use super::raw;
+use super::uses::{Sees, Standing, Uses};
+
+/// What routes refer to.
+pub(super) struct Surroundings<'a> {
+    /// Names of the upstreams, by index.
+    pub(super) upstreams: &'a [String],
+    /// Those of the whole gateway.
+    pub(super) timeouts: &'a Timeouts,
+}
+
+pub(super) fn routes(
+    raw: Vec<raw::Route>,
+    around: &Surroundings<'_>,
+    uses: &mut Uses<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Route> {
+    let mut routes: Vec<Route> = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        let at = KeyPath::root().key("route").index(index);
+        let route = route(raw, around, uses, &at, report);
+        if routes.iter().any(|other| other.name == route.name) {
+            report.add(&at.key("name"), format!("another route is called {:?}", route.name));
+        }
+        if report.is_sound(&at.key("match"))
+            && let Some(other) = same_requests(&route.matcher, &routes, report)
+        {
+            let message = format!("no request can come here: route {other:?} fits the same ones");
+            report.add(&at.key("match"), message);
+        }
+        routes.push(route);
+    }
+    routes
+}
+
+fn route(
+    raw: raw::Route,
+    around: &Surroundings<'_>,
+    uses: &mut Uses<'_>,
+    at: &KeyPath,
+    report: &mut Report<'_>,
+) -> Route {
+    let owner = raw.name.0.as_str();
+    let matcher = matcher::matcher(raw.matcher, &at.key("match"), report);
+    let strip_prefix = raw.rewrite.strip_prefix.and_then(|prefix| {
+        let prefix = matcher::strip_prefix(&prefix, &matcher.path);
+        prefix.map_err(|message| report.add(&at.key("rewrite").key("strip-prefix"), message)).ok()
+    });
+    let upstream = upstream_index(&raw.upstream, around, &at.key("upstream"), report);
+    let mut upstreams = vec![upstream];
+    for (index, name) in raw.upstreams.iter().enumerate() {
+        let further = upstream_index(name, around, &at.key("upstreams").index(index), report);
+        if !upstreams.contains(&further) {
+            upstreams.push(further);
+        }
+    }
+    let sees = Sees { upstream: None, upstreams: upstreams.clone() };
+    let routing = Standing { owner, hook: "routing", sees, at: at.key("routing") };
+    let response = Standing { owner, hook: "response", sees: Sees::default(), at: at.key("response") };
+    Route {
+        name: Arc::from(owner),
+        matcher,
+        routing: uses.chain(raw.routing, &routing, report),
+        upstream,
+        upstreams,
+        strip_prefix,
+        response: uses.chain(raw.response, &response, report),
+        timeouts: timeouts(&raw.timeouts, around.timeouts),
+    }
+}
+
+fn timeouts(own: &raw::RouteTimeouts, all: &Timeouts) -> Timeouts {
+    Timeouts {
+        connect: own.connect.map_or(all.connect, |time| time.0),
+        response_header: own.response_header.map_or(all.response_header, |time| time.0),
+        stream_idle: own.stream_idle.map_or(all.stream_idle, |time| time.0),
+        ..all.clone()
+    }
+}
+
+/// The name of an earlier route with this matcher, among those that are what the file says.
+fn same_requests<'r>(matcher: &Matcher, earlier: &'r [Route], report: &Report<'_>) -> Option<&'r str> {
+    let at = KeyPath::root().key("route");
+    let mut earlier = earlier.iter().enumerate();
+    let same =
+        earlier.find(|(index, route)| route.matcher == *matcher && report.is_sound(&at.index(*index).key("match")));
+    same.map(|(_, route)| &*route.name)
+}
+
+/// The index of an upstream; an impossible one, with a problem, if no upstream has that name.
+fn upstream_index(name: &str, around: &Surroundings<'_>, at: &KeyPath, report: &mut Report<'_>) -> UpstreamIndex {
+    around.upstreams.iter().position(|known| known == name).unwrap_or_else(|| {
+        let nearest = did_you_mean(name, around.upstreams.iter().map(String::as_str));
+        report.add(at, format!("no upstream is called {name:?}{nearest}"));
+        UpstreamIndex::MAX
+    })
+}

@@ -1,0 +1,222 @@
+//! The example that the documentation ships: it loads, it shows every key, and it says the same in JSON.
+
+use std::fs;
+use std::time::Duration;
+
+use super::*;
+
+pub(super) const EXAMPLE: &str = include_str!("../../../../docs/sluice.example.toml");
+
+/// A folder with every file that the example names.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["keys/current", "keys/previous", "certs/site.pem", "certs/site.key", "plugins/prefix-affinity.wasm"] {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_example_becomes_the_model() {
+    let folder = folder();
+    let config = from_text(EXAMPLE, Format::Toml, folder.path(), "sluice.toml", BUILT_IN).unwrap();
+    let in_folder = |path: &str| folder.path().join(path);
+    let line = |text: &str| EXAMPLE.lines().position(|line| line.starts_with(text)).unwrap() + 1;
+    let seconds = Duration::from_secs;
+
+    assert_eq!((config.workers, config.zone.as_str(), config.hash_seed), (2, "a", 0));
+    let sealing = SealingFiles { current: in_folder("keys/current"), previous: Some(in_folder("keys/previous")) };
+    assert_eq!(config.sealing, Some(sealing));
+    assert_eq!(config.log, Log { access: true, level: "info".to_owned() });
+    let tls = Listener {
+        address: "0.0.0.0:8443".parse().unwrap(),
+        certificates: vec![CertificateFiles {
+            certificate: in_folder("certs/site.pem"),
+            key: in_folder("certs/site.key"),
+        }],
+        http1: true,
+        h2: true,
+        trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+    };
+    let plain = Listener {
+        address: "127.0.0.1:8080".parse().unwrap(),
+        certificates: Vec::new(),
+        http1: true,
+        h2: false,
+        trusted_proxies: Vec::new(),
+    };
+    assert_eq!(config.listeners, [tls, plain]);
+    let timeouts = Timeouts {
+        handshake: seconds(10),
+        request_header: seconds(10),
+        client_idle: seconds(60),
+        upstream_idle: seconds(4),
+        connect: seconds(3),
+        response_header: seconds(30),
+        stream_idle: seconds(300),
+        drain: seconds(30),
+    };
+    assert_eq!(config.timeouts, timeouts);
+    assert_eq!(config.limits, Limits { connections: 10_000, header_bytes: 32 << 10, headers: 100 });
+
+    let limits = PluginLimits { memory: 64 << 20, deadline: Duration::from_millis(5) };
+    let built_in = |name: &'static str| Plugin {
+        name: name.to_owned(),
+        source: PluginSource::BuiltIn(name),
+        limits: limits.clone(),
+    };
+    let path = in_folder("plugins/prefix-affinity.wasm");
+    let own = Plugin {
+        name: "prefix-affinity".to_owned(),
+        source: PluginSource::File { path, sha256: None },
+        limits: limits.clone(),
+    };
+    let plugins = ["traffic-split", "headers", "sticky-session", "least-connections"].map(built_in);
+    assert_eq!(config.plugins[..4], plugins);
+    assert_eq!(config.plugins[4..], [own, built_in("consistent-hash")]);
+
+    let used = |name: &str, plugin, config: &str, pointer: &str, line, upstream| Use {
+        name: name.into(),
+        plugin,
+        config: config.to_owned(),
+        place: Place { pointer: pointer.to_owned(), line },
+        on_error: None,
+        upstream,
+        upstreams: Vec::new(),
+    };
+    let split = r#"{"header":"x-canary","shares":{"app":95,"app-next":5}}"#;
+    let sticky = r#"{"cookie":"sluice","ttl":"1h"}"#;
+    let (routing, selection) = (line("routing ="), line("selection = [{"));
+    let next = line(r#"selection = ["prefix"#);
+    let secure = line("config = { preset");
+    let uses = [
+        Use {
+            upstreams: vec![0, 1],
+            ..used("app/routing/traffic-split", 0, split, "/route/0/routing/0/config", routing, None)
+        },
+        Use {
+            on_error: Some(OnError::Fail),
+            ..used("secure", 1, r#"{"preset":"secure"}"#, "/use/0/config", secure, None)
+        },
+        used("app/selection/sticky-session", 2, sticky, "/upstream/0/selection/0/config", selection, Some(0)),
+        used("app/selection/least-connections", 3, "{}", "/upstream/0/selection/1", selection, Some(0)),
+        used("app-next/selection/prefix-affinity", 4, "{}", "/upstream/1/selection/0", next, Some(1)),
+        used("app-next/selection/ip-hash", 5, r#"{"key":["client-ip"]}"#, "/upstream/1/selection/1", next, Some(1)),
+    ];
+    assert_eq!(config.uses, uses);
+
+    let host = "app.example.com".to_owned();
+    let app = Route {
+        name: "app".into(),
+        matcher: Matcher {
+            hosts: vec![HostPattern::Exact(host.clone()), HostPattern::Suffix(format!(".{host}"))],
+            path: PathPattern::Prefix("/api".to_owned()),
+            methods: vec!["GET".to_owned(), "POST".to_owned()],
+            headers: [("x-tier".to_owned(), "gold".to_owned())].into(),
+        },
+        routing: vec![0],
+        upstream: 0,
+        upstreams: vec![0, 1],
+        strip_prefix: Some("/api".to_owned()),
+        response: vec![1],
+        timeouts: Timeouts {
+            connect: seconds(1),
+            response_header: seconds(5),
+            stream_idle: seconds(3600),
+            ..timeouts.clone()
+        },
+    };
+    let rest = Route {
+        name: "rest".into(),
+        matcher: Matcher::default(),
+        routing: Vec::new(),
+        upstream: 1,
+        upstreams: vec![1],
+        strip_prefix: None,
+        response: vec![1],
+        timeouts,
+    };
+    assert_eq!(config.routes, [app, rest]);
+
+    let plain = |id: &str, address: &str| Endpoint {
+        id: id.into(),
+        address: address.into(),
+        weight: 1,
+        priority: 0,
+        zone: String::new(),
+        labels: Default::default(),
+        max_in_flight: None,
+        draining: false,
+    };
+    let app = Upstream {
+        name: "app".into(),
+        selection: vec![2, 3],
+        endpoints: vec![
+            Endpoint { weight: 2, zone: "a".to_owned(), ..plain("app-1", "10.0.0.1:8080") },
+            Endpoint {
+                priority: 1,
+                zone: "b".to_owned(),
+                labels: [("gpu".to_owned(), "h200".to_owned())].into(),
+                max_in_flight: Some(100),
+                draining: true,
+                ..plain("10.0.0.2:8080", "10.0.0.2:8080")
+            },
+        ],
+        idle_per_endpoint: 32,
+        ejection: Ejection { consecutive_failures: 5, period: seconds(10), at_most_per_mille: 500 },
+        when_all_bad: WhenAllBad::UseAll,
+    };
+    let next = Upstream {
+        name: "app-next".into(),
+        selection: vec![4, 5],
+        endpoints: vec![plain("10.0.1.1:8080", "10.0.1.1:8080")],
+        ..app.clone()
+    };
+    assert_eq!(config.upstreams, [app, next]);
+}
+
+#[test]
+fn the_example_shows_every_key() {
+    fn unseen(schema: &serde_json::Value, path: &str, missing: &mut Vec<String>) {
+        for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
+            if !EXAMPLE.contains(key.as_str()) && key != "$schema" {
+                missing.push(format!("{path}.{key}"));
+            }
+            unseen(schema, &format!("{path}.{key}"), missing);
+            unseen(&schema["items"], &format!("{path}.{key}"), missing);
+        }
+    }
+    let mut missing = Vec::new();
+    unseen(&schema(), "", &mut missing);
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn json_is_the_same_as_toml() {
+    let folder = folder();
+    let value: serde_json::Value = toml::from_str(EXAMPLE).unwrap();
+    let path = folder.path().join("sluice.json");
+    fs::write(&path, serde_json::to_string_pretty(&value).unwrap()).unwrap();
+    let mut from_json = load(&path, BUILT_IN).unwrap();
+    let mut from_toml = from_text(EXAMPLE, Format::Toml, folder.path(), "sluice.toml", BUILT_IN).unwrap();
+    for used in from_json.uses.iter_mut().chain(&mut from_toml.uses) {
+        used.place.line = 0;
+    }
+    assert_eq!(format!("{from_json:#?}"), format!("{from_toml:#?}"));
+}
+
+#[test]
+fn every_key_is_described_and_none_takes_null() {
+    fn look(schema: &serde_json::Value, path: &str) {
+        assert!(!schema.to_string().contains("null") || schema.is_null(), "{path}");
+        for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(schema["description"].is_string(), "{path}.{key}");
+            look(schema, &format!("{path}.{key}"));
+            look(&schema["items"], &format!("{path}.{key}"));
+        }
+    }
+    look(&schema(), "");
+    assert_eq!(schema()["properties"]["timeouts"]["properties"]["handshake"]["default"], "10s");
+}

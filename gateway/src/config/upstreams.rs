@@ -1,0 +1,71 @@
+//! Upstreams and their endpoints, from the file's shape to the model.
+
+use std::sync::Arc;
+
+use super::model::{Ejection, Endpoint, Upstream, WhenAllBad};
+use super::problem::{KeyPath, Report};
+use super::raw;
+use super::uses::{Sees, Standing, Uses};
+
+/// What an upstream uses that names nothing.
+const DEFAULT_SELECTION: &str = "round-robin";
+
+pub(super) fn upstreams(raw: Vec<raw::Upstream>, uses: &mut Uses<'_>, report: &mut Report<'_>) -> Vec<Upstream> {
+    let mut upstreams: Vec<Upstream> = Vec::with_capacity(raw.len());
+    for (index, upstream) in raw.into_iter().enumerate() {
+        let at = KeyPath::root().key("upstream").index(index);
+        let name = upstream.name.0.as_str();
+        if upstreams.iter().any(|other| &*other.name == name) {
+            report.add(&at.key("name"), format!("another upstream is called {name:?}"));
+        }
+        let sees = Sees { upstream: Some(index), upstreams: Vec::new() };
+        let standing = Standing { owner: name, hook: "selection", sees, at: at.key("selection") };
+        let chain = upstream.selection.unwrap_or_else(|| vec![raw::UseHere::Named(DEFAULT_SELECTION.to_owned())]);
+        upstreams.push(Upstream {
+            name: Arc::from(name),
+            selection: uses.chain(chain, &standing, report),
+            endpoints: endpoints(upstream.endpoints, &at.key("endpoints"), report),
+            idle_per_endpoint: upstream.pool.idle_per_endpoint,
+            ejection: Ejection {
+                consecutive_failures: upstream.ejection.consecutive_failures,
+                period: upstream.ejection.period.0,
+                at_most_per_mille: upstream.ejection.at_most.0,
+            },
+            when_all_bad: match upstream.when_all_bad {
+                raw::WhenAllBad::UseAll => WhenAllBad::UseAll,
+                raw::WhenAllBad::Refuse => WhenAllBad::Refuse,
+            },
+        });
+    }
+    upstreams
+}
+
+fn endpoints(raw: Vec<raw::Endpoint>, list: &KeyPath, report: &mut Report<'_>) -> Vec<Endpoint> {
+    let mut endpoints: Vec<Endpoint> = Vec::with_capacity(raw.len());
+    for (index, endpoint) in raw.into_iter().enumerate() {
+        let at = list.index(index);
+        let (id, id_at) = match endpoint.id {
+            Some(id) => (id.0, at.key("id")),
+            None => (endpoint.address.0.clone(), at.key("address")),
+        };
+        let is_same = |(other, endpoint): (usize, &Endpoint)| {
+            *endpoint.id == *id && report.is_sound(&list.index(other).key("address"))
+        };
+        if endpoints.iter().enumerate().any(is_same) {
+            let message =
+                format!("another endpoint of this upstream has the id {id:?} (if none is given, its address)");
+            report.add(&id_at, message);
+        }
+        endpoints.push(Endpoint {
+            id: Arc::from(id),
+            address: Arc::from(endpoint.address.0),
+            weight: endpoint.weight,
+            priority: endpoint.priority,
+            zone: endpoint.zone,
+            labels: endpoint.labels,
+            max_in_flight: endpoint.max_in_flight,
+            draining: endpoint.state == raw::EndpointState::Draining,
+        });
+    }
+    endpoints
+}

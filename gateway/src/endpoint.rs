@@ -1,0 +1,224 @@
+//! One member of an upstream and the set that it belongs to: identity, live figures, and the host's verdict on whom plugins
+//! may choose. Shared by all workers, so everything that changes here is an atomic or swapped whole. Who connects to an
+//! endpoint and when it is taken out is `upstream`'s business.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::config::model;
+
+/// The host's verdict on an endpoint, as the contract's `health`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// In full use.
+    Healthy,
+    /// Usable although something speaks against it: all are bad, and the upstream says `use-all`.
+    Degraded,
+    /// Finishing what it has.
+    Draining,
+    /// Not to be used.
+    Unhealthy,
+}
+
+/// One member of an upstream.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// As configured.
+    pub settings: model::Endpoint,
+    /// Taken out by what was seen of it.
+    pub ejected: AtomicBool,
+    /// Failed connections in a row.
+    pub failures: AtomicU32,
+    /// Requests sent and not finished.
+    in_flight: AtomicU32,
+    latency: Latency,
+}
+
+impl Endpoint {
+    /// A member nobody has talked to yet.
+    pub fn new(settings: model::Endpoint) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            ejected: AtomicBool::new(false),
+            failures: AtomicU32::new(0),
+            in_flight: AtomicU32::new(0),
+            latency: Latency::default(),
+        })
+    }
+
+    /// Requests sent and not finished, over all workers.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Time to the response head in microseconds, decayed to `now`; `u32::MAX` if never sampled.
+    pub fn latency_us(&self) -> u32 {
+        self.latency.read(Instant::now())
+    }
+
+    /// Takes one sample of the time to the response head; a failure counts as its timeout.
+    pub fn sample_latency(&self, sample: Duration) {
+        self.latency.sample(sample, Instant::now());
+    }
+
+    /// Counts one more request in flight until the guard is dropped; none if that would pass `max-in-flight`.
+    pub fn enter(self: &Arc<Self>) -> Option<InFlight> {
+        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let guard = InFlight(self.clone());
+        match self.settings.max_in_flight {
+            Some(most) if before >= most => None,
+            _ => Some(guard),
+        }
+    }
+
+    /// True if one more request would pass `max-in-flight`.
+    pub fn is_full(&self) -> bool {
+        self.settings.max_in_flight.is_some_and(|most| self.in_flight() >= most)
+    }
+
+    fn health(&self) -> Health {
+        if self.ejected.load(Ordering::Relaxed) {
+            Health::Unhealthy
+        } else if self.settings.draining {
+            Health::Draining
+        } else {
+            Health::Healthy
+        }
+    }
+}
+
+/// One request in flight at an endpoint; dropping it takes it off the count.
+#[derive(Debug)]
+pub struct InFlight(Arc<Endpoint>);
+
+impl InFlight {
+    /// Where it is.
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A peaking mean: it jumps up to a slow sample and decays towards quick ones over [`Latency::DECAY`]
+/// (the peak EWMA of Finagle's balancer). Value and time stand in one word, so that workers never tear it.
+#[derive(Debug)]
+struct Latency {
+    /// High half: microseconds; low half: milliseconds since [`Latency::origin`].
+    word: AtomicU64,
+    origin: Instant,
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self { word: AtomicU64::new(u64::from(u32::MAX) << 32), origin: Instant::now() }
+    }
+}
+
+impl Latency {
+    const DECAY: Duration = Duration::from_secs(10);
+
+    fn read(&self, now: Instant) -> u32 {
+        let word = self.word.load(Ordering::Relaxed);
+        match (word >> 32) as u32 {
+            u32::MAX => u32::MAX,
+            value => (f64::from(value) * self.keep(word, now)) as u32,
+        }
+    }
+
+    /// What is left of a value after the time since it was written.
+    fn keep(&self, word: u64, now: Instant) -> f64 {
+        let age = self.stamp(now).wrapping_sub(word as u32);
+        (-f64::from(age) / Self::DECAY.as_millis() as f64).exp()
+    }
+
+    fn stamp(&self, now: Instant) -> u32 {
+        now.saturating_duration_since(self.origin).as_millis() as u32
+    }
+
+    fn sample(&self, sample: Duration, now: Instant) {
+        let sample = u32::try_from(sample.as_micros()).unwrap_or(u32::MAX - 1);
+        let update = |word: u64| {
+            let value = (word >> 32) as u32;
+            let next = if value == u32::MAX || sample > value {
+                sample
+            } else {
+                let keep = self.keep(word, now);
+                (f64::from(value) * keep + f64::from(sample) * (1.0 - keep)) as u32
+            };
+            Some(u64::from(next) << 32 | u64::from(self.stamp(now)))
+        };
+        // The closure always answers, so the update cannot fail.
+        let _ = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
+    }
+}
+
+/// The endpoints of an upstream at one moment, with the verdict on each. Position is the contract's `endpoint-index`.
+#[derive(Debug)]
+pub struct Members {
+    /// In the order of the source.
+    pub endpoints: Vec<Arc<Endpoint>>,
+    /// The verdict on each.
+    pub conditions: Vec<Health>,
+}
+
+impl Members {
+    /// Where an endpoint stands; none if it is gone. One comparison each.
+    pub fn position(&self, endpoint: &Arc<Endpoint>) -> Option<u32> {
+        let found = self.endpoints.iter().position(|e| Arc::ptr_eq(e, endpoint));
+        found.and_then(|i| u32::try_from(i).ok())
+    }
+
+    /// How many are in full use.
+    pub fn healthy(&self) -> usize {
+        let in_use = |health: &&Health| matches!(health, Health::Healthy | Health::Degraded);
+        self.conditions.iter().filter(in_use).count()
+    }
+}
+
+/// The members of one upstream, as they are now. Readers take the current snapshot without a lock; whoever changes a
+/// member publishes a new one.
+#[derive(Debug)]
+pub struct Set {
+    current: ArcSwap<Members>,
+    when_all_bad: model::WhenAllBad,
+}
+
+impl Set {
+    /// The set that a configuration names.
+    pub fn new(endpoints: Vec<Arc<Endpoint>>, when_all_bad: model::WhenAllBad) -> Arc<Self> {
+        let members = judge(endpoints, when_all_bad);
+        Arc::new(Self { current: ArcSwap::from_pointee(members), when_all_bad })
+    }
+
+    /// The current snapshot, for a look.
+    pub fn load(&self) -> Guard<Arc<Members>> {
+        self.current.load()
+    }
+
+    /// The current snapshot, to keep.
+    pub fn snapshot(&self) -> Arc<Members> {
+        self.current.load_full()
+    }
+
+    /// Judges every member again and publishes the result.
+    pub fn refresh(&self) {
+        self.current.rcu(|members| judge(members.endpoints.clone(), self.when_all_bad));
+    }
+}
+
+fn judge(endpoints: Vec<Arc<Endpoint>>, when_all_bad: model::WhenAllBad) -> Members {
+    let mut conditions: Vec<Health> = endpoints.iter().map(|e| e.health()).collect();
+    let none_left = conditions.iter().all(|&health| health == Health::Unhealthy);
+    if none_left && when_all_bad == model::WhenAllBad::UseAll {
+        conditions.fill(Health::Degraded);
+    }
+    Members { endpoints, conditions }
+}

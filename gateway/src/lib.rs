@@ -1,0 +1,26 @@
+//! Sluice, a gateway whose decisions are plugins.
+//!
+//! The way of a request: a [`server`] worker accepts a connection, does the TLS handshake and lets hyper read. Each request
+//! goes to [`proxy`], which takes the [`state`] of the moment, finds the [`route`], asks the routing [`plugin`], sends the
+//! request to an endpoint of an [`upstream`] that the selection plugin chose, asks the response plugins, and lets the bodies
+//! stream past. What happens beside that, above all replacing plugins while traffic flows, is [`control`]'s.
+//!
+//! Imports run one way: `main → {server | control} → proxy → state → {route | plugin | upstream} → {tls | message |
+//! endpoint | observe} → config`.
+
+pub mod config;
+pub mod control;
+pub mod demo;
+pub mod endpoint;
+pub mod message;
+pub mod observe;
+pub mod plugin;
+pub mod proxy;
+pub mod route;
+pub mod server;
+mod start;
+pub mod state;
+pub mod tls;
+pub mod upstream;
+
+pub use start::{Gateway, StartError};

@@ -1,0 +1,97 @@
+//! The program: arguments, load, build, run, drain. The only file that prints, and that ends the process.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sluice_gateway::plugin::compile;
+use sluice_gateway::{Gateway, StartError, demo};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A gateway whose decisions are plugins.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what it does: sample backends, a certificate made on the spot, and what to try.
+    Demo {
+        /// Where the demo writes its files.
+        #[arg(long, default_value = "sluice-demo")]
+        folder: PathBuf,
+    },
+    /// Serve what a configuration file says.
+    Run {
+        /// The configuration, TOML, or JSON if its name ends in `.json`.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Where compiled plugins and keys are kept. Default: what systemd gives, or sluice below the user's state folder.
+        #[arg(long, value_name = "FOLDER")]
+        state_dir: Option<PathBuf>,
+    },
+    /// Compile a component from standard input; for the gateway itself.
+    #[command(name = compile::COMMAND, hide = true)]
+    Compile { output: PathBuf },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Demo { folder } => show(&folder),
+        Command::Run { config, state_dir } => run(&config, state_dir),
+        Command::Compile { output } => compile::child(&output),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: &std::path::Path, state_dir: Option<PathBuf>) -> Result<(), String> {
+    let gateway = Gateway::start(config, state_dir).map_err(said)?;
+    wait_for_the_end(gateway)
+}
+
+fn show(folder: &std::path::Path) -> Result<(), String> {
+    let demo = demo::prepare(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let gateway = Gateway::start(&demo.config, Some(demo.state_dir.clone())).map_err(said)?;
+    println!("{}", demo.guide());
+    wait_for_the_end(gateway)
+}
+
+/// Drains on the first SIGTERM or SIGINT; the second one does not wait.
+fn wait_for_the_end(gateway: Gateway) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+        let mut asked = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        asked().await;
+        let drained = tokio::task::spawn_blocking(move || gateway.drain());
+        tokio::select! {
+            drained = drained => drained.map_err(|error| error.to_string()),
+            () = asked() => std::process::exit(1),
+        }
+    })
+}
+
+fn said(error: StartError) -> String {
+    error.to_string()
+}

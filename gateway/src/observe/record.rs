@@ -1,0 +1,113 @@
+//! The record of one exchange, and the access line that it becomes when it is dropped: whatever happened, there is one line
+//! for each exchange. It holds no header values, so no credential can get into a log.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Busy;
+
+/// What is known of one exchange.
+#[derive(Debug)]
+pub struct Record {
+    /// When its head was complete.
+    pub started: Instant,
+    /// The worker that served it.
+    pub worker: usize,
+    /// The client, after trusted proxies.
+    pub client: Option<IpAddr>,
+    /// Its method.
+    pub method: http::Method,
+    /// The path in normal form, without the query.
+    pub path: String,
+    /// The host that it asked for.
+    pub host: String,
+    /// Name of the route; empty if none fits.
+    pub route: Arc<str>,
+    /// Name of the upstream; empty without one.
+    pub upstream: Arc<str>,
+    /// Id of the last endpoint tried; empty without one.
+    pub endpoint: Arc<str>,
+    /// The use that chose it, or `fallback`; empty without one.
+    pub chosen_by: Arc<str>,
+    /// How often a request was sent, or tried to be.
+    pub attempts: u32,
+    /// From the last choice to the response head.
+    pub upstream_time: Duration,
+    /// What the client got; 0: it went away before.
+    pub status: u16,
+    /// Body bytes from the client, still counting while it sends.
+    pub received: Rc<Cell<u64>>,
+    /// Body bytes to the client.
+    pub bytes_out: u64,
+    /// What did not go by the first word, in order: `app/selection/x: trap: …`, `overridden: full`, and so on.
+    pub why: Vec<String>,
+    /// Whether to write a line at all.
+    pub logged: bool,
+    /// Keeps the connection busy until the exchange is over.
+    _busy: Busy,
+}
+
+impl Record {
+    /// For an exchange that begins now.
+    pub fn new(worker: usize, logged: bool, busy: Busy) -> Self {
+        Self {
+            started: Instant::now(),
+            worker,
+            client: None,
+            method: http::Method::GET,
+            path: String::new(),
+            host: String::new(),
+            route: Arc::default(),
+            upstream: Arc::default(),
+            endpoint: Arc::default(),
+            chosen_by: Arc::default(),
+            attempts: 0,
+            upstream_time: Duration::ZERO,
+            status: 0,
+            received: Rc::default(),
+            bytes_out: 0,
+            why: Vec::new(),
+            logged,
+            _busy: busy,
+        }
+    }
+
+    /// Notes why something did not go by the first word.
+    pub fn note(&mut self, why: String) {
+        // An exchange has a few hooks and attempts; what is beyond that says nothing new.
+        if self.why.len() < 16 {
+            self.why.push(why);
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.logged {
+            return;
+        }
+        tracing::info!(
+            target: "access",
+            status = self.status,
+            method = self.method.as_str(),
+            host = self.host,
+            path = self.path,
+            client = self.client.map(tracing::field::display),
+            route = &*self.route,
+            upstream = &*self.upstream,
+            endpoint = &*self.endpoint,
+            chosen_by = &*self.chosen_by,
+            attempts = self.attempts,
+            duration_us = self.started.elapsed().as_micros() as u64,
+            upstream_us = self.upstream_time.as_micros() as u64,
+            bytes_in = self.received.get(),
+            bytes_out = self.bytes_out,
+            worker = self.worker,
+            why = self.why.join("; "),
+            "exchange"
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! Compilation in a child process of the same binary, with limits, and a cache of the results by content. A compiler that
+//! runs out of memory, or runs for minutes, takes nobody along. Compiled code is loaded from the private cache only.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use wasmtime::component::Component;
+use wasmtime::{Config, Engine, OptLevel};
+
+use super::LoadError;
+use super::load::Digest;
+
+/// The argument that makes the binary a compiler.
+pub const COMMAND: &str = "__compile";
+
+/// Address space of the child: a Python guest of 18 MB needs about half of it.
+const MEMORY: u64 = 4 * 1024 * 1024 * 1024;
+/// CPU time of the child, seconds.
+const CPU_SECONDS: u64 = 120;
+/// Wasm stack of a guest, bytes.
+const STACK: usize = 256 * 1024;
+
+/// What the compiling child and the running gateway must agree on.
+pub(super) fn engine_config() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK)
+        .wasm_backtrace_max_frames(None)
+        .wasm_memory64(false)
+        .cranelift_opt_level(OptLevel::Speed);
+    config
+}
+
+/// Where compiled code comes from.
+#[derive(Debug)]
+pub struct Compiler {
+    program: PathBuf,
+    cache: PathBuf,
+    temporary: AtomicU64,
+}
+
+impl Compiler {
+    /// `program` is this binary; `cache` is made if it is missing, and must belong to this user alone.
+    pub fn new(program: PathBuf, cache: PathBuf) -> Result<Self, LoadError> {
+        let broken = |error: std::io::Error| LoadError::Host(format!("{}: {error}", cache.display()));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&cache).map_err(broken)?;
+        let about = fs::metadata(&cache).map_err(broken)?;
+        if about.mode() & 0o022 != 0 || about.uid() != rustix::process::geteuid().as_raw() {
+            let why = "others may write there, and compiled code is run as it stands";
+            return Err(LoadError::Host(format!("{}: {why}", cache.display())));
+        }
+        Ok(Self { program, cache, temporary: AtomicU64::new(0) })
+    }
+
+    /// The compiled component, from the cache or from the child.
+    pub(super) fn component(&self, engine: &Engine, bytes: &[u8], digest: &Digest) -> Result<Component, LoadError> {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let file = self.cache.join(format!("{}-{:016x}", digest.hex(), hasher.finish()));
+        if let Some(component) = load(engine, &file) {
+            return Ok(component);
+        }
+        self.compile(bytes, &file)?;
+        load(engine, &file).ok_or_else(|| LoadError::Compile("the compiled code does not load".into()))
+    }
+
+    fn compile(&self, bytes: &[u8], file: &Path) -> Result<(), LoadError> {
+        let failed = |error: std::io::Error| LoadError::Compile(format!("{}: {error}", self.program.display()));
+        let number = self.temporary.fetch_add(1, Ordering::Relaxed);
+        let fresh = file.with_extension(format!("{}.{number}", std::process::id()));
+        let mut child = Command::new(&self.program)
+            .arg(COMMAND)
+            .arg(&fresh)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let written = child.stdin.take().map_or(Ok(()), |mut input| input.write_all(bytes));
+        let output = child.wait_with_output().map_err(failed)?;
+        if output.status.success() {
+            written.map_err(failed)?;
+            fs::rename(&fresh, file).map_err(failed)
+        } else {
+            // It may have been killed before it wrote anything.
+            let _ = fs::remove_file(&fresh);
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(LoadError::Compile(match said.trim() {
+                "" => format!("the compiler was stopped ({}): too much memory or time", output.status),
+                reason => reason.escape_debug().to_string(),
+            }))
+        }
+    }
+}
+
+fn load(engine: &Engine, file: &Path) -> Option<Component> {
+    if !file.exists() {
+        return None;
+    }
+    // SAFETY: the file was written by our own child into a directory that only this user may write to
+    // (`Compiler::new` checks that), and its name carries the engine's compatibility hash.
+    unsafe { Component::deserialize_file(engine, file) }.ok()
+}
+
+/// The child: compiles what comes in on standard input into `output`. The error is for the parent to read.
+pub fn child(output: &Path) -> Result<(), String> {
+    limit();
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let engine = Engine::new(&engine_config()).map_err(|error| format!("{error:#}"))?;
+    let compiled = engine.precompile_component(&bytes).map_err(|error| format!("{error:#}"))?;
+    fs::write(output, compiled).map_err(|error| format!("{}: {error}", output.display()))
+}
+
+/// Bounds of this process, and a low priority: traffic goes first. Where the system refuses, it compiles without.
+fn limit() {
+    let most = |most| Rlimit { current: Some(most), maximum: Some(most) };
+    let _ = setrlimit(Resource::As, most(MEMORY));
+    let _ = setrlimit(Resource::Cpu, most(CPU_SECONDS));
+    let _ = setrlimit(Resource::Core, most(0));
+    let _ = rustix::process::setpriority_process(None, 10);
+}

@@ -1,0 +1,41 @@
+//! `sluice:plugin/endpoints`: live figures of the endpoints, over all workers.
+
+use std::sync::Arc;
+
+use wasmtime::{Result, bail};
+
+use crate::endpoint::Endpoint;
+use crate::plugin::bindings::sluice::plugin::endpoints::Host;
+use crate::plugin::context::Context;
+
+impl Context {
+    fn endpoint(&self, index: u32) -> Result<&Arc<Endpoint>> {
+        match self.members.endpoints.get(index as usize) {
+            Some(endpoint) => Ok(endpoint),
+            None => bail!("endpoint {index} of {}", self.members.endpoints.len()),
+        }
+    }
+}
+
+impl Host for Context {
+    fn in_flight(&mut self, endpoint: u32) -> Result<u32> {
+        Ok(self.endpoint(endpoint)?.in_flight())
+    }
+
+    fn in_flight_all(&mut self) -> Result<Vec<u32>> {
+        Ok(self.members.endpoints.iter().map(|endpoint| endpoint.in_flight()).collect())
+    }
+
+    fn latency_us(&mut self, endpoint: u32) -> Result<u32> {
+        Ok(self.endpoint(endpoint)?.latency_us())
+    }
+
+    fn latency_us_all(&mut self) -> Result<Vec<u32>> {
+        Ok(self.members.endpoints.iter().map(|endpoint| endpoint.latency_us()).collect())
+    }
+
+    fn tried(&mut self, endpoint: u32) -> Result<bool> {
+        let endpoint = self.endpoint(endpoint)?;
+        Ok(self.tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint)))
+    }
+}

@@ -1,0 +1,38 @@
+//! `sluice:plugin/store`: the bounded key-value store of a use.
+
+use wasmtime::Result;
+
+use crate::plugin::bindings::sluice::plugin::store::{Entry, Host, StoreError};
+use crate::plugin::context::Context;
+use crate::plugin::shared::Refusal;
+
+type Written = std::result::Result<u64, StoreError>;
+
+impl Host for Context {
+    fn get(&mut self, key: String) -> Result<Option<Entry>> {
+        let found = self.state.store.get(&key);
+        Ok(found.map(|(value, version)| Entry { value: value.to_vec(), version }))
+    }
+
+    fn set(&mut self, key: String, value: Vec<u8>, ttl_ms: u32) -> Result<Written> {
+        Ok(self.state.store.set(&key, value, ttl_ms, None).map_err(StoreError::from))
+    }
+
+    fn compare_and_set(&mut self, key: String, version: u64, value: Vec<u8>, ttl_ms: u32) -> Result<Written> {
+        Ok(self.state.store.set(&key, value, ttl_ms, Some(version)).map_err(StoreError::from))
+    }
+
+    fn remove(&mut self, key: String) -> Result<()> {
+        self.state.store.remove(&key);
+        Ok(())
+    }
+}
+
+impl From<Refusal> for StoreError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooLarge => StoreError::TooLarge,
+            Refusal::Conflict => StoreError::Conflict,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! One instance of a plugin: a store of its own, the hooks that it exports, and the one way into it. A call that fails
+//! poisons the store, so whoever owns the instance drops it then.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::{Store, Trap};
+
+use super::bindings::exports::sluice::plugin as exports;
+use super::context::{Context, Phase, Wishes};
+use super::deadline::{Stop, Ticker};
+use super::uses::Use;
+use super::{Failure, Issue, LoadError, Plugin};
+use crate::endpoint::Members;
+
+/// CPU time for making an instance and configuring it.
+const CONFIGURE: Duration = Duration::from_millis(500);
+/// CPU time for taking in a new set of endpoints.
+const SET_ENDPOINTS: Duration = Duration::from_millis(50);
+/// Bytes that a guest may hand to the host in one call.
+const HOSTCALL_FUEL: usize = 1024 * 1024;
+/// Handles that a guest may hold.
+const MOST_HANDLES: usize = 64;
+
+/// The exports of one instance.
+pub(super) struct Guests {
+    pub(super) lifecycle: exports::lifecycle::Guest,
+    pub(super) routing: Option<exports::routing::Guest>,
+    pub(super) selection: Option<exports::selection::Guest>,
+    pub(super) response: Option<exports::response::Guest>,
+    pub(super) feedback: Option<exports::feedback::Guest>,
+    pub(super) timer: Option<exports::timer::Guest>,
+    pub(super) state: Option<exports::state::Guest>,
+}
+
+/// One instance.
+pub struct Instance {
+    pub(super) store: Store<Context>,
+    pub(super) guests: Guests,
+    ticker: Arc<Ticker>,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance").field("use", &self.store.data().use_name()).finish_non_exhaustive()
+    }
+}
+
+impl Instance {
+    /// Makes an instance and configures it.
+    pub(super) fn start(plugin: &Plugin, owner: &Arc<Use>, worker: usize, trial: bool) -> Result<Self, LoadError> {
+        let mut instance = Self::bare(plugin, owner, worker, trial)?;
+        let config = &owner.config;
+        let configured = instance
+            .call(Phase::Configuring, CONFIGURE, |guests, store| guests.lifecycle.call_configure(store, config));
+        match configured {
+            Ok(Ok(())) => Ok(instance),
+            Ok(Err(issues)) => {
+                let issue = |issue: exports::lifecycle::Issue| Issue { at: issue.at, message: issue.message };
+                Err(LoadError::Configure(issues.into_iter().map(issue).collect()))
+            }
+            Err(failure) => Err(LoadError::Failed("configure", failure)),
+        }
+    }
+
+    /// Makes an instance that has not been configured.
+    pub(super) fn bare(plugin: &Plugin, owner: &Arc<Use>, worker: usize, trial: bool) -> Result<Self, LoadError> {
+        let context = Context::new(owner.clone(), worker, trial, owner.memory);
+        let mut store = Store::new(plugin.pre.engine(), context);
+        store.limiter(|context| &mut context.limits);
+        store.set_hostcall_fuel(HOSTCALL_FUEL);
+        store.set_max_component_handles(MOST_HANDLES);
+        let ticker = plugin.ticker.clone();
+        store.epoch_deadline_callback({
+            let ticker = ticker.clone();
+            move |mut store| {
+                ticker.mark();
+                Ok(store.data_mut().budget.look())
+            }
+        });
+        store.data_mut().budget.begin(CONFIGURE);
+        store.set_epoch_deadline(1);
+        ticker.mark();
+        let instance = plugin.pre.instantiate(&mut store);
+        let guests = instance.and_then(|instance| plugin.hooks.load(&mut store, &instance));
+        match guests {
+            Ok(guests) => Ok(Self { store, guests, ticker }),
+            Err(error) => Err(LoadError::Failed("start", failure(&mut store, &error))),
+        }
+    }
+
+    /// What it asked for while it was configured.
+    pub(super) fn wishes(&self) -> &Wishes {
+        &self.store.data().wishes
+    }
+
+    /// Tells the guest of its endpoints if it does not know these yet.
+    pub(super) fn know(&mut self, members: &Arc<Members>) -> Result<(), Failure> {
+        if Arc::ptr_eq(&self.store.data().members, members) {
+            return Ok(());
+        }
+        self.store.data_mut().members = members.clone();
+        let count = members.endpoints.len() as u32;
+        self.call(Phase::Running, SET_ENDPOINTS, |guests, store| match &guests.selection {
+            Some(selection) => selection.call_set_endpoints(store, count),
+            None => Ok(()),
+        })
+    }
+
+    /// The one way into a guest: within a budget, and no panic comes out.
+    pub(super) fn call<R>(
+        &mut self,
+        phase: Phase,
+        cpu: Duration,
+        call: impl FnOnce(&Guests, &mut Store<Context>) -> wasmtime::Result<R>,
+    ) -> Result<R, Failure> {
+        let context = self.store.data_mut();
+        context.phase = phase;
+        context.edits.clear();
+        context.budget.begin(cpu);
+        self.store.set_epoch_deadline(1);
+        self.ticker.mark();
+        // The store is dropped after any failure, so nothing half-done is ever seen again.
+        let outcome = catch_unwind(AssertUnwindSafe(|| call(&self.guests, &mut self.store)));
+        match outcome {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => Err(failure(&mut self.store, &error)),
+            Err(panic) => Err(Failure::HostPanic(panic_text(panic.as_ref()))),
+        }
+    }
+}
+
+/// Why a call failed, in words of the contract.
+fn failure(store: &mut Store<Context>, error: &wasmtime::Error) -> Failure {
+    let context = store.data_mut();
+    context.wasi.lines.flush(&context.owner.name);
+    match (context.budget.stopped, error.downcast_ref::<Trap>()) {
+        (Some(Stop::CpuTime(limit)), _) => Failure::Deadline(limit),
+        (Some(Stop::Wall(limit)), _) => Failure::WallStop(limit),
+        _ if context.limits.refused => Failure::Memory(context.owner.memory),
+        (None, Some(trap)) => Failure::Trap(trap.to_string()),
+        (None, None) => Failure::Trap(format!("{error:#}")),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(owned).unwrap_or("unknown panic").to_owned()
+}

@@ -1,0 +1,41 @@
+//! The Wasm host: loads components, keeps an instance of each use on each worker, and turns the proxy's three questions
+//! into calls that cannot hurt it. The only folder that names wasmtime; it needs no server and knows no socket.
+//!
+//! A [`Plugin`] is one version of a component, compiled and linked. A [`Use`] is one appearance of a plugin in the
+//! configuration, with state that outlives versions. A [`Slot`] is the [`Instance`] of a use on one worker.
+
+mod bindings;
+pub mod builtin;
+pub mod compile;
+mod context;
+mod deadline;
+mod edits;
+mod failure;
+mod guest_log;
+mod hooks;
+mod imports;
+mod instance;
+mod key;
+mod load;
+mod sealing;
+mod shared;
+mod slot;
+mod trial;
+mod uses;
+mod wasi;
+
+pub use context::ResponseHead;
+pub use edits::Reply;
+pub use failure::{Failure, Issue, LoadError};
+pub use hooks::Hook;
+pub use instance::Instance;
+pub use load::{Description, Digest, Host, Plugin};
+pub use sealing::SealingKeys;
+pub use slot::{Ended, Moment, Outcome, OutcomeKind, Routed, Selected, Slot, Wanted};
+pub use uses::{Counters, Named, Use, UseSettings};
+
+/// The version of the contract that this gateway speaks.
+pub const CONTRACT: &str = "0.1";
+
+/// What its WIT package is called.
+const PACKAGE: &str = "sluice:plugin/";

@@ -1,0 +1,444 @@
+//! A slot: the instance of a use on one worker, with a spare behind it. It turns the proxy's questions into calls, checks
+//! every answer, and when a call fails drops the instance, says why, and lets the spare take its place.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::sync::mpsc;
+
+use super::bindings::exports::sluice::plugin::{feedback, response, routing, selection};
+use super::context::{Phase, RespondWhen, ResponseHead, request_handle, response_handle};
+use super::edits::Reply;
+use super::instance::Instance;
+use super::uses::Use;
+use super::{Failure, Hook, Plugin, key};
+use crate::config::model::UseIndex;
+use crate::endpoint::{Endpoint, Members};
+use crate::message::RequestHead;
+
+/// Outcomes that wait for `observe`; what comes beyond is left out.
+const MOST_OUTCOMES: usize = 4096;
+/// Outcomes of one call.
+const BATCH: usize = 128;
+
+/// What a hook is told of the moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Fresh for each call.
+    pub random: u64,
+    /// Microseconds since 1970, never going back.
+    pub now_us: u64,
+}
+
+/// A routing plugin's answer.
+#[derive(Debug)]
+pub enum Routed {
+    /// No opinion.
+    Pass(u64),
+    /// Position among the upstreams of the use.
+    Upstream(usize, u64),
+    /// The gateway answers.
+    Reply(StatusCode, Reply),
+}
+
+/// A selection plugin's answer.
+#[derive(Debug)]
+pub enum Selected {
+    /// No opinion.
+    Pass(u64),
+    /// This member.
+    Endpoint(usize, u64),
+    /// The gateway answers.
+    Reject(StatusCode),
+}
+
+/// How an attempt ended, for `feedback`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeKind {
+    /// An answer below 500.
+    Success,
+    /// 500 and above.
+    ServerError,
+    /// No connection.
+    ConnectFailed,
+    /// No response head in time.
+    TimedOut,
+    /// The connection broke.
+    Reset,
+    /// The client went away.
+    Cancelled,
+}
+
+/// One attempt, for `feedback`.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Who was chosen.
+    pub endpoint: Arc<Endpoint>,
+    /// What the use attached.
+    pub tag: u64,
+    /// How it ended.
+    pub kind: OutcomeKind,
+    /// 0 where there was none.
+    pub status: u16,
+    /// To the response head, or to the failure.
+    pub latency: Duration,
+}
+
+/// What a responding plugin is told of the exchange.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// What the use attached.
+    pub tag: u64,
+    /// Attempts made.
+    pub attempts: u32,
+    /// From the choice to the response head.
+    pub upstream: Duration,
+}
+
+/// A slot that has lost its instance or its spare and wants a new one.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Whose.
+    pub place: UseIndex,
+    /// On which worker.
+    pub worker: usize,
+    /// Of which version.
+    pub plugin: Arc<Plugin>,
+}
+
+/// The instance of a use on one worker.
+#[derive(Debug)]
+pub struct Slot {
+    /// Whose instance it is.
+    pub owner: Arc<Use>,
+    /// Which version it is of.
+    pub plugin: Arc<Plugin>,
+    place: UseIndex,
+    worker: usize,
+    current: RefCell<Option<Instance>>,
+    spare: RefCell<Option<Instance>>,
+    wanted: mpsc::Sender<Wanted>,
+    asked: Cell<bool>,
+    outcomes: RefCell<Vec<Outcome>>,
+}
+
+impl Slot {
+    /// A slot with an instance and a spare. `wanted` is told when a spare is needed.
+    pub fn new(
+        owner: Arc<Use>,
+        plugin: Arc<Plugin>,
+        place: UseIndex,
+        worker: usize,
+        instances: [Instance; 2],
+        wanted: mpsc::Sender<Wanted>,
+    ) -> Self {
+        let [current, spare] = instances;
+        Self {
+            owner,
+            plugin,
+            place,
+            worker,
+            current: RefCell::new(Some(current)),
+            spare: RefCell::new(Some(spare)),
+            wanted,
+            asked: Cell::new(false),
+            outcomes: RefCell::default(),
+        }
+    }
+
+    /// Takes in what [`Wanted`] asked for; one of another version is dropped.
+    pub fn refill(&self, plugin: &Arc<Plugin>, instance: Instance) {
+        if !Arc::ptr_eq(plugin, &self.plugin) {
+            return;
+        }
+        self.asked.set(false);
+        let mut current = self.current.borrow_mut();
+        if current.is_none() {
+            *current = Some(instance);
+            drop(current);
+            self.want();
+        } else {
+            *self.spare.borrow_mut() = Some(instance);
+        }
+    }
+
+    /// True if the routing hook wants to see that many bytes of the body first.
+    pub fn hold_body(&self) -> usize {
+        self.current.borrow().as_ref().map_or(0, |instance| instance.wishes().hold_body)
+    }
+
+    /// True if this use is to be asked for the response of an exchange to which it attached `tag`.
+    pub fn responds(&self, tag: u64) -> bool {
+        let when = self.current.borrow().as_ref().map(|instance| instance.wishes().respond);
+        self.plugin.hooks.response.is_some()
+            && match when {
+                Some(RespondWhen::Always) => true,
+                Some(RespondWhen::Tagged) => tag != 0,
+                Some(RespondWhen::Never) | None => false,
+            }
+    }
+
+    /// True if this use may choose draining endpoints.
+    pub fn keeps_draining(&self) -> bool {
+        self.current.borrow().as_ref().is_some_and(|instance| instance.wishes().keep_draining)
+    }
+
+    /// How often it wants to be ticked.
+    pub fn tick_period(&self) -> Option<Duration> {
+        let current = self.current.borrow();
+        let wishes = current.as_ref()?.wishes();
+        let ticks = self.plugin.hooks.timer.is_some() && wishes.tick_ms > 0;
+        ticks.then(|| Duration::from_millis(wishes.tick_ms.into()))
+    }
+
+    /// Hook 1. Edits of the request are applied if the answer is valid.
+    pub fn route(&self, head: &mut Arc<RequestHead>, moment: Moment) -> Result<Routed, Failure> {
+        self.enter(Hook::Routing, |instance| {
+            let key = key::hash(head, &instance.wishes().keys, self.owner.seed);
+            let input = routing::Input { key, random: moment.random, now: moment.now_us };
+            instance.store.data_mut().request = Some(head.clone());
+            let decision = instance.call(Phase::Routing, self.owner.deadline, |guests, store| {
+                let hook = guests.routing.as_ref();
+                hook.map(|hook| hook.call_route(store, input, request_handle())).transpose()
+            });
+            let context = instance.store.data_mut();
+            context.request = None;
+            let routed = match decision? {
+                Some(decision) => self.check_routed(decision)?,
+                None => Routed::Pass(0),
+            };
+            if let Some(head) = Arc::get_mut(head) {
+                context.edits.apply_to_request(head);
+            }
+            Ok(match routed {
+                Routed::Reply(status, _) => Routed::Reply(status, context.edits.take_reply()),
+                other => other,
+            })
+        })
+    }
+
+    /// Hook 2, over `members`; `tried` are the endpoints that this exchange has tried.
+    pub fn select(
+        &self,
+        head: &Arc<RequestHead>,
+        members: &Arc<Members>,
+        tried: &[Arc<Endpoint>],
+        moment: Moment,
+    ) -> Result<Selected, Failure> {
+        self.enter(Hook::Selection, |instance| {
+            instance.know(members)?;
+            let attempt = tried.len() as u32;
+            let key = key::hash(head, &instance.wishes().keys, self.owner.seed);
+            let input = selection::Input { key, random: moment.random, now: moment.now_us, attempt };
+            let handle = instance.wishes().see_request.then(request_handle);
+            let context = instance.store.data_mut();
+            if handle.is_some() {
+                context.request = Some(head.clone());
+            }
+            context.tried.extend_from_slice(tried);
+            let decision = instance.call(Phase::Running, self.owner.deadline, |guests, store| {
+                let hook = guests.selection.as_ref();
+                hook.map(|hook| hook.call_select(store, input, handle)).transpose()
+            });
+            let context = instance.store.data_mut();
+            context.request = None;
+            context.tried.clear();
+            match decision? {
+                Some(decision) => check_selected(decision, members),
+                None => Ok(Selected::Pass(0)),
+            }
+        })
+    }
+
+    /// Hook 3. Edits of the response are applied. True if the use asks for a retry.
+    pub fn respond(
+        &self,
+        request: &Arc<RequestHead>,
+        head: &mut ResponseHead,
+        ended: &Ended,
+        moment: Moment,
+    ) -> Result<bool, Failure> {
+        self.enter(Hook::Response, |instance| {
+            let context = instance.store.data_mut();
+            let endpoint = head.endpoint.as_ref().and_then(|endpoint| context.members.position(endpoint));
+            context.request = Some(request.clone());
+            context.response = Some(std::mem::take(head));
+            let exchange = response::Exchange {
+                endpoint,
+                tag: ended.tag,
+                attempts: ended.attempts,
+                upstream_us: u32::try_from(ended.upstream.as_micros()).unwrap_or(u32::MAX),
+                random: moment.random,
+                now: moment.now_us,
+            };
+            let action = instance.call(Phase::Running, self.owner.deadline, |guests, store| {
+                let hook = guests.response.as_ref();
+                hook.map(|hook| hook.call_respond(store, request_handle(), response_handle(), exchange)).transpose()
+            });
+            let context = instance.store.data_mut();
+            context.request = None;
+            *head = context.response.take().unwrap_or_default();
+            let action = action?;
+            context.edits.apply_to_response(head);
+            Ok(action == Some(response::Action::Retry))
+        })
+    }
+
+    /// Keeps an outcome for the next [`Slot::observe`], if the plugin wants them.
+    pub fn note(&self, outcome: &Outcome) {
+        let mut outcomes = self.outcomes.borrow_mut();
+        if self.plugin.hooks.feedback.is_some() && outcomes.len() < MOST_OUTCOMES {
+            outcomes.push(outcome.clone());
+        }
+    }
+
+    /// Hands over what was noted, off the request's way.
+    pub fn observe(&self) {
+        let outcomes = self.outcomes.take();
+        for batch in outcomes.chunks(BATCH) {
+            // A failure is logged where it happens; there is no exchange to answer for.
+            let _ = self.enter(Hook::Feedback, |instance| {
+                let members = instance.store.data().members.clone();
+                let known = batch.iter().filter_map(|outcome| Some((members.position(&outcome.endpoint)?, outcome)));
+                let batch: Vec<_> = known.map(|(endpoint, outcome)| outcome.for_guest(endpoint)).collect();
+                instance.call(Phase::Running, self.owner.deadline, |guests, store| match &guests.feedback {
+                    Some(hook) if !batch.is_empty() => hook.call_observe(store, &batch),
+                    _ => Ok(()),
+                })
+            });
+        }
+    }
+
+    /// Periodic work.
+    pub fn tick(&self, now_us: u64) {
+        // As in `observe`.
+        let _ = self.enter(Hook::Timer, |instance| {
+            instance.call(Phase::Running, self.owner.deadline, |guests, store| match &guests.timer {
+                Some(hook) => hook.call_tick(store, now_us),
+                None => Ok(()),
+            })
+        });
+    }
+
+    /// Hands the state of the version before over to this one, if both take part in that.
+    pub fn inherit(&self, before: &Slot) {
+        if before.plugin.hooks.state.is_none() || self.plugin.hooks.state.is_none() {
+            return;
+        }
+        let saved = before.enter(Hook::State, |instance| {
+            instance.call(Phase::Running, before.owner.deadline, |guests, store| {
+                guests.state.as_ref().map(|hook| hook.call_save(store)).transpose()
+            })
+        });
+        let Ok(Some(saved)) = saved else { return };
+        let restored = self.enter(Hook::State, |instance| {
+            let version = &before.plugin.description.version;
+            instance.call(Phase::Running, self.owner.deadline, |guests, store| {
+                guests.state.as_ref().map(|hook| hook.call_restore(store, version, &saved)).transpose()
+            })
+        });
+        if let Ok(Some(Err(reason))) = restored {
+            tracing::info!(target: "plugin", r#use = %self.owner.name, reason = %reason.escape_debug(), "starts cold");
+        }
+    }
+
+    /// Runs a call on the current instance; after a failure the spare takes its place.
+    fn enter<R>(&self, hook: Hook, call: impl FnOnce(&mut Instance) -> Result<R, Failure>) -> Result<R, Failure> {
+        let mut current = self.current.borrow_mut();
+        let outcome = match current.as_mut() {
+            Some(instance) => call(instance),
+            None => Err(Failure::NoInstance),
+        };
+        if let Err(failure) = &outcome {
+            self.owner.counters.failures.fetch_add(1, Ordering::Relaxed);
+            self.report(hook, failure);
+            *current = self.spare.take();
+            drop(current);
+            self.want();
+        }
+        outcome
+    }
+
+    fn report(&self, hook: Hook, failure: &Failure) {
+        tracing::warn!(
+            target: "plugin",
+            r#use = %self.owner.name,
+            plugin = %self.plugin.name,
+            version = %self.plugin.description.version,
+            digest = %self.plugin.digest,
+            hook = hook.as_str(),
+            reason = %failure,
+            "plugin failed"
+        );
+    }
+
+    fn want(&self) {
+        if !self.asked.get() {
+            let wanted = Wanted { place: self.place, worker: self.worker, plugin: self.plugin.clone() };
+            // Full: the next failure asks again.
+            self.asked.set(self.wanted.try_send(wanted).is_ok());
+        }
+    }
+
+    fn check_routed(&self, decision: routing::Decision) -> Result<Routed, Failure> {
+        match decision {
+            routing::Decision::Pass(tag) => Ok(Routed::Pass(tag)),
+            routing::Decision::Upstream(choice) => {
+                let (index, of) = (choice.upstream as usize, self.owner.upstreams.len());
+                if index < of {
+                    Ok(Routed::Upstream(index, choice.tag))
+                } else {
+                    Err(Failure::Invalid(format!("upstream {index} of {of}")))
+                }
+            }
+            routing::Decision::Reply(status) => match status {
+                200..=599 => Ok(Routed::Reply(to_status(status)?, Reply::default())),
+                _ => Err(Failure::Invalid(format!("a reply with status {status}"))),
+            },
+        }
+    }
+}
+
+fn check_selected(decision: selection::Decision, members: &Members) -> Result<Selected, Failure> {
+    match decision {
+        selection::Decision::Pass(tag) => Ok(Selected::Pass(tag)),
+        selection::Decision::Endpoint(choice) => {
+            let (index, of) = (choice.endpoint as usize, members.endpoints.len());
+            if index < of {
+                Ok(Selected::Endpoint(index, choice.tag))
+            } else {
+                Err(Failure::Invalid(format!("endpoint {index} of {of}")))
+            }
+        }
+        selection::Decision::Reject(status) => match status {
+            400..=599 => Ok(Selected::Reject(to_status(status)?)),
+            _ => Err(Failure::Invalid(format!("a rejection with status {status}"))),
+        },
+    }
+}
+
+fn to_status(status: u16) -> Result<StatusCode, Failure> {
+    StatusCode::from_u16(status).map_err(|_| Failure::Invalid(format!("status {status}")))
+}
+
+impl Outcome {
+    fn for_guest(&self, endpoint: u32) -> feedback::Outcome {
+        feedback::Outcome {
+            endpoint,
+            tag: self.tag,
+            kind: match self.kind {
+                OutcomeKind::Success => feedback::OutcomeKind::Success,
+                OutcomeKind::ServerError => feedback::OutcomeKind::ServerError,
+                OutcomeKind::ConnectFailed => feedback::OutcomeKind::ConnectFailed,
+                OutcomeKind::TimedOut => feedback::OutcomeKind::TimedOut,
+                OutcomeKind::Reset => feedback::OutcomeKind::Reset,
+                OutcomeKind::Cancelled => feedback::OutcomeKind::Cancelled,
+            },
+            status: self.status,
+            latency_us: u32::try_from(self.latency.as_micros()).unwrap_or(u32::MAX),
+        }
+    }
+}

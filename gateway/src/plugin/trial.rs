@@ -1,0 +1,76 @@
+//! A dry run before a version goes live: configured, given its endpoints, and asked some hundred synthetic questions, on
+//! throw-away copies of cells and store. It finds what traps at once; it proves nothing about the rest.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use tokio::sync::mpsc;
+
+use super::context::ResponseHead;
+use super::hooks::Hook;
+use super::instance::Instance;
+use super::slot::{Ended, Moment, Slot};
+use super::uses::Use;
+use super::{LoadError, Plugin};
+use crate::endpoint::Members;
+use crate::message::{BodyPrefix, RequestHead, Scheme};
+
+/// Questions per hook.
+const QUESTIONS: u64 = 128;
+
+impl Plugin {
+    /// Runs the hooks of this version for a use, without anyone noticing but the log.
+    pub fn trial(self: &Arc<Self>, owner: &Arc<Use>) -> Result<(), LoadError> {
+        let instances = [Instance::start(self, owner, 0, true)?, Instance::start(self, owner, 0, true)?];
+        let (wanted, _) = mpsc::channel(1);
+        let slot = Slot::new(owner.clone(), self.clone(), 0, 0, instances, wanted);
+        let members = match &owner.upstream {
+            Some(upstream) => upstream.set.snapshot(),
+            None => Arc::new(Members { endpoints: Vec::new(), conditions: Vec::new() }),
+        };
+        let mut random = fastrand::Rng::with_seed(owner.seed);
+        for number in 0..QUESTIONS {
+            let moment = Moment { random: random.u64(..), now_us: 1_700_000_000_000_000 + number * 1_000 };
+            self.ask(&slot, &members, number, moment)?;
+        }
+        Ok(())
+    }
+
+    fn ask(&self, slot: &Slot, members: &Arc<Members>, number: u64, moment: Moment) -> Result<(), LoadError> {
+        let failed = |hook: Hook| move |failure| LoadError::Failed(hook.as_str(), failure);
+        let mut head = Arc::new(request(number));
+        if self.has(Hook::Routing) && !slot.owner.upstreams.is_empty() {
+            slot.route(&mut head, moment).map_err(failed(Hook::Routing))?;
+        }
+        if self.has(Hook::Selection) && slot.owner.upstream.is_some() {
+            slot.select(&head, members, &[], moment).map_err(failed(Hook::Selection))?;
+        }
+        if self.has(Hook::Response) {
+            let endpoint = members.endpoints.get(number as usize % members.endpoints.len().max(1)).cloned();
+            let mut response = ResponseHead { status: StatusCode::OK, headers: HeaderMap::new(), endpoint };
+            let ended = Ended { tag: number % 2, attempts: 1, upstream: std::time::Duration::from_millis(1) };
+            slot.respond(&head, &mut response, &ended, moment).map_err(failed(Hook::Response))?;
+        }
+        Ok(())
+    }
+}
+
+/// A plain request; every other one from another client and path.
+fn request(number: u64) -> RequestHead {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::USER_AGENT, HeaderValue::from_static("sluice-trial"));
+    let path = format!("/trial/{number}");
+    RequestHead {
+        method: Method::GET,
+        version: Version::HTTP_11,
+        scheme: Scheme::Https,
+        authority: Authority::from_static("trial.invalid"),
+        target: path.parse().unwrap_or_else(|_| PathAndQuery::from_static("/")),
+        headers,
+        client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, number as u8)),
+        server_name: None,
+        prefix: BodyPrefix::default(),
+    }
+}

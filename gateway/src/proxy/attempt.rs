@@ -1,0 +1,279 @@
+//! Choose, send, and once more elsewhere while that is safe. An [`Attempt`] lives from the choice until the last byte of the
+//! answer, so that what is in flight is exact, whatever becomes of the client.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use super::error::Cause;
+use super::exchange::{Answer, Exchange, Tags};
+use super::headers::{self, Asked, Content, Onward};
+use super::select::select;
+use crate::config::model::UpstreamIndex;
+use crate::endpoint::{Endpoint, InFlight};
+use crate::message::Body;
+use crate::plugin::{Hook, Outcome, OutcomeKind, ResponseHead};
+use crate::state::State;
+use crate::upstream::{Lease, SendError};
+
+/// Attempts of one exchange that the gateway makes by itself.
+const MOST_ATTEMPTS: u32 = 2;
+
+/// One request at one endpoint.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    in_flight: InFlight,
+    /// The connection, to be given back when the answer has been read to its end.
+    lease: Option<Lease>,
+    started: Instant,
+    kind: OutcomeKind,
+    status: u16,
+    latency: Duration,
+    listeners: Option<Listeners>,
+}
+
+/// Who wants to know how it ended.
+#[derive(Debug)]
+struct Listeners {
+    state: Rc<State>,
+    upstream: UpstreamIndex,
+    tags: Tags,
+}
+
+impl Attempt {
+    fn new(in_flight: InFlight, exchange: &Exchange, upstream: UpstreamIndex) -> Self {
+        let state = &exchange.state;
+        let chain = &state.upstream(upstream).0.selection;
+        let listening = chain.iter().any(|&place| state.slots[place].plugin.has(Hook::Feedback));
+        let listeners = || Listeners { state: state.clone(), upstream, tags: exchange.tags.clone() };
+        Self {
+            in_flight,
+            lease: None,
+            started: Instant::now(),
+            kind: OutcomeKind::Cancelled,
+            status: 0,
+            latency: Duration::ZERO,
+            listeners: listening.then(listeners),
+        }
+    }
+
+    fn endpoint(&self) -> &Arc<Endpoint> {
+        self.in_flight.endpoint()
+    }
+
+    /// No answer. `counts_as` is what the wait counts as among the latencies.
+    fn failed(&mut self, kind: OutcomeKind, counts_as: Duration) {
+        self.kind = kind;
+        self.latency = self.started.elapsed();
+        self.endpoint().sample_latency(counts_as.max(self.latency));
+    }
+
+    fn answered(&mut self, status: u16, lease: Lease) {
+        self.latency = self.started.elapsed();
+        self.endpoint().sample_latency(self.latency);
+        self.status = status;
+        self.kind = if status < 500 { OutcomeKind::Success } else { OutcomeKind::ServerError };
+        self.lease = Some(lease);
+    }
+
+    /// The answer was read to its end.
+    pub(super) fn ended(mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+
+    /// The answer broke off.
+    pub(super) fn broke(&mut self) {
+        self.kind = OutcomeKind::Reset;
+    }
+
+    /// The client went away before the end of the answer.
+    pub(super) fn cancelled(&mut self) {
+        self.kind = OutcomeKind::Cancelled;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let Some(Listeners { state, upstream, tags }) = self.listeners.take() else { return };
+        for &place in &state.upstream(upstream).0.selection {
+            state.slots[place].note(&Outcome {
+                endpoint: self.endpoint().clone(),
+                tag: tags.get(place),
+                kind: self.kind,
+                status: self.status,
+                latency: self.latency,
+            });
+        }
+    }
+}
+
+/// Sends the request to an endpoint of `upstream` that hook 2 chooses; to another one if that was no use and sending again
+/// is safe.
+pub(super) async fn attempt(
+    exchange: &mut Exchange,
+    upstream: UpstreamIndex,
+    body: &mut Body,
+) -> Result<Answer, Cause> {
+    let mut failed: Option<Cause> = None;
+    loop {
+        let chosen = match (select(exchange, upstream), failed) {
+            (Ok(chosen), _) => chosen,
+            // Nobody else is left: what went wrong first says more.
+            (Err(Cause::NoEndpoint(_)), Some(cause)) => return Err(cause),
+            (Err(cause), _) => return Err(cause),
+        };
+        exchange.tried.push(chosen.endpoint().clone());
+        exchange.record.attempts += 1;
+        let attempt = Attempt::new(chosen, exchange, upstream);
+        match send(exchange, upstream, attempt, body).await {
+            Ok(answer) => return Ok(answer),
+            Err(Failed { cause, may_retry }) => {
+                if !may_retry || exchange.record.attempts >= MOST_ATTEMPTS {
+                    return Err(cause);
+                }
+                exchange.record.note(cause.to_string());
+                failed = Some(cause);
+            }
+        }
+    }
+}
+
+/// Why an attempt gave no answer, and whether another endpoint may be asked.
+struct Failed {
+    cause: Cause,
+    may_retry: bool,
+}
+
+async fn send(
+    exchange: &mut Exchange,
+    upstream: UpstreamIndex,
+    mut attempt: Attempt,
+    body: &mut Body,
+) -> Result<Answer, Failed> {
+    let replayable = body.is_empty() && exchange.head.method.is_idempotent();
+    let id = attempt.endpoint().settings.id.clone();
+    let limit = exchange.timeouts().response_header;
+    let mut lease = connect(exchange, upstream, &mut attempt, true).await?;
+    let received = std::mem::take(body);
+    let seen = received.seen();
+    exchange.record.received = seen.clone();
+    let mut request = onward(exchange, received);
+    let response = loop {
+        match answer_within(limit, &mut lease, request, &seen).await {
+            Ok(response) => break response,
+            // The race between the endpoint's idle timer and this request: a fresh connection decides.
+            Err(Broke::Send(SendError::Unsent(unsent))) if lease.reused => request = *unsent,
+            Err(Broke::Send(error)) if lease.reused && replayable && error.is_closed() => {
+                request = onward(exchange, Body::default());
+            }
+            Err(Broke::Send(SendError::Unsent(unsent))) => {
+                attempt.failed(OutcomeKind::Reset, limit);
+                *body = unsent.into_body();
+                let cause = Cause::Broken(id, "closed before the request was sent".into());
+                return Err(Failed { cause, may_retry: true });
+            }
+            Err(Broke::Send(error)) => {
+                attempt.failed(OutcomeKind::Reset, limit);
+                let may_retry = replayable && error.is_closed();
+                return Err(Failed { cause: Cause::Broken(id, error.to_string()), may_retry });
+            }
+            Err(Broke::TimedOut) => {
+                attempt.failed(OutcomeKind::TimedOut, limit);
+                return Err(Failed { cause: Cause::TimedOut(id, limit), may_retry: false });
+            }
+        }
+        lease = connect(exchange, upstream, &mut attempt, false).await?;
+    };
+    take_in(exchange, attempt, lease, response)
+}
+
+/// A connection: one that idles, if `may_reuse`, or a new one.
+async fn connect(
+    exchange: &Exchange,
+    upstream: UpstreamIndex,
+    attempt: &mut Attempt,
+    may_reuse: bool,
+) -> Result<Lease, Failed> {
+    let endpoint = attempt.endpoint().clone();
+    let pool = &exchange.state.pool;
+    if let Some(lease) = pool.reuse(&endpoint).filter(|_| may_reuse) {
+        return Ok(lease);
+    }
+    let live = exchange.state.upstream(upstream).1;
+    let limit = exchange.timeouts().connect;
+    match pool.open(&endpoint, limit).await {
+        Ok(lease) => {
+            live.connected(&endpoint);
+            Ok(lease)
+        }
+        Err(error) => {
+            attempt.failed(OutcomeKind::ConnectFailed, limit);
+            live.unreachable(&endpoint);
+            let cause = Cause::Connect(endpoint.settings.id.clone(), error);
+            Err(Failed { cause, may_retry: true })
+        }
+    }
+}
+
+/// What the endpoint gets.
+fn onward(exchange: &Exchange, body: Body) -> Request<Body> {
+    let strip_prefix = exchange.route().and_then(|route| route.strip_prefix.as_deref());
+    let with = Onward { peer: exchange.peer, strip_prefix, upgrade: None, trailers: exchange.trailers };
+    headers::onward(&exchange.head, with, body)
+}
+
+enum Broke {
+    Send(SendError),
+    TimedOut,
+}
+
+/// Sends and waits for the response head; the wait begins anew as long as the client still sends.
+async fn answer_within(
+    limit: Duration,
+    lease: &mut Lease,
+    request: Request<Body>,
+    seen: &std::cell::Cell<u64>,
+) -> Result<Response<Incoming>, Broke> {
+    let mut sent = std::pin::pin!(lease.connection.send(request));
+    let mut before = seen.get();
+    loop {
+        match tokio::time::timeout(limit, sent.as_mut()).await {
+            Ok(answer) => return answer.map_err(Broke::Send),
+            Err(_) if seen.get() != before => before = seen.get(),
+            Err(_) => return Err(Broke::TimedOut),
+        }
+    }
+}
+
+/// From the endpoint's response to an answer.
+fn take_in(
+    exchange: &mut Exchange,
+    mut attempt: Attempt,
+    lease: Lease,
+    response: Response<Incoming>,
+) -> Result<Answer, Failed> {
+    let (mut parts, incoming) = response.into_parts();
+    let asked = Asked { method: &exchange.head.method, upgrade: false };
+    let content = match headers::response(&mut parts, asked, false) {
+        Ok(content) => content,
+        Err(fault) => {
+            attempt.failed(OutcomeKind::Reset, exchange.timeouts().response_header);
+            let cause = Cause::Fault(attempt.endpoint().settings.id.clone(), fault);
+            return Err(Failed { cause, may_retry: false });
+        }
+    };
+    attempt.answered(parts.status.as_u16(), lease);
+    exchange.record.upstream_time = attempt.latency;
+    let body = match content {
+        Content::Streams => Body::streamed(incoming, exchange.timeouts().stream_idle),
+        Content::None => Body::default(),
+    };
+    let head =
+        ResponseHead { status: parts.status, headers: parts.headers, endpoint: Some(attempt.endpoint().clone()) };
+    Ok(Answer { head, body, upstream_time: attempt.latency, attempt: Some(attempt) })
+}

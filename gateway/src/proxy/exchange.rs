@@ -1,0 +1,145 @@
+//! What is known of one exchange on its way, and the answer that it ends with.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Response};
+
+use super::attempt::Attempt;
+use super::body::AnswerBody;
+use super::error::Cause;
+use super::headers::{Arrival, Intake};
+use crate::config::model::{Route, RouteIndex, Timeouts, UpstreamIndex, UseIndex};
+use crate::endpoint::Endpoint;
+use crate::message::{Body, RequestHead};
+use crate::observe::Record;
+use crate::plugin::{Moment, ResponseHead};
+use crate::state::State;
+
+/// One request on its way.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) state: Rc<State>,
+    pub(super) head: Arc<RequestHead>,
+    /// The other end of the client's connection.
+    pub(super) peer: IpAddr,
+    /// The client can take trailers.
+    pub(super) trailers: bool,
+    pub(super) route: Option<RouteIndex>,
+    pub(super) upstream: Option<UpstreamIndex>,
+    pub(super) tags: Tags,
+    /// Endpoints that were chosen and did not do.
+    pub(super) tried: Vec<Arc<Endpoint>>,
+    /// Retries that plugins asked for and got.
+    pub(super) plugin_retries: u32,
+    pub(super) record: Record,
+}
+
+/// What uses attached to this exchange.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Tags(Vec<(UseIndex, u64)>);
+
+impl Tags {
+    /// The last answer of a use decides.
+    pub(super) fn set(&mut self, whose: UseIndex, tag: u64) {
+        match self.0.iter_mut().find(|(index, _)| *index == whose) {
+            Some((_, old)) => *old = tag,
+            None if tag != 0 => self.0.push((whose, tag)),
+            None => {}
+        }
+    }
+
+    /// 0: nothing attached.
+    pub(super) fn get(&self, whose: UseIndex) -> u64 {
+        self.0.iter().find(|(index, _)| *index == whose).map_or(0, |(_, tag)| *tag)
+    }
+}
+
+impl Exchange {
+    pub(super) fn new(state: Rc<State>, intake: Intake, arrival: &Arrival<'_>, mut record: Record) -> Self {
+        let head = intake.head;
+        record.client = Some(head.client);
+        record.method = head.method.clone();
+        if record.logged {
+            record.path = head.target.path().to_owned();
+            record.host = head.authority.as_str().to_owned();
+        }
+        Self {
+            state,
+            peer: arrival.peer_address(),
+            trailers: intake.trailers,
+            head: Arc::new(head),
+            route: None,
+            upstream: None,
+            tags: Tags::default(),
+            tried: Vec::new(),
+            plugin_retries: 0,
+            record,
+        }
+    }
+
+    /// The rule for this request.
+    pub(super) fn find_route(&mut self) -> Result<RouteIndex, Cause> {
+        let found = self.state.plan.table.find(&self.head).ok_or(Cause::NoRoute)?;
+        self.route = Some(found);
+        self.record.route = self.state.route(found).name.clone();
+        Ok(found)
+    }
+
+    /// What is configured for the route that was found.
+    pub(super) fn route(&self) -> Option<&Route> {
+        self.route.map(|route| self.state.route(route))
+    }
+
+    /// Bounds in time: the route's, or those of all.
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        self.route().map_or(&self.state.plan.config.timeouts, |route| &route.timeouts)
+    }
+
+    /// For the hook that is asked now.
+    pub(super) fn moment(&self) -> Moment {
+        Moment { random: fastrand::u64(..), now_us: self.state.plan.clock.now_us() }
+    }
+}
+
+/// What the client gets.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) head: ResponseHead,
+    pub(super) body: Body,
+    /// The attempt that it comes from; none where the gateway answers.
+    pub(super) attempt: Option<Attempt>,
+    /// From the choice to the response head.
+    pub(super) upstream_time: Duration,
+}
+
+impl From<Cause> for Answer {
+    fn from(cause: Cause) -> Self {
+        let (status, headers, body) = cause.answer();
+        let head = ResponseHead { status, headers, endpoint: None };
+        Self { head, body: Body::full(body), attempt: None, upstream_time: Duration::ZERO }
+    }
+}
+
+impl Answer {
+    /// A HEAD request gets the head only (RFC 9110 §9.3.2); hyper sees to it for bodies that stream, not for our own.
+    pub(super) fn hide_body_from(&mut self, method: &Method) {
+        if *method == Method::HEAD && self.attempt.is_none() {
+            self.body = Body::full(Bytes::new());
+        }
+    }
+
+    /// The way out: the record goes along, and is written when the body has ended.
+    pub(super) fn into_response(self, mut record: Record) -> Response<AnswerBody> {
+        let Self { head, body, attempt, .. } = self;
+        record.status = head.status.as_u16();
+        let ResponseHead { status, headers, .. } = head;
+        let mut response = Response::new(AnswerBody::new(body, attempt, record));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+}

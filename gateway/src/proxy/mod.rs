@@ -1,0 +1,63 @@
+//! One exchange: from a request to the response head, by way of three hooks.
+//!
+//! [`handle`] never fails: it takes the state of the moment, lets `forward` do the work, and turns any cause into an answer;
+//! it is the only place that does. `forward` is the main road and fits on one screen. `routing`, `attempt` and `respond`
+//! are the stations on it. What has no socket, no clock and no plugin in it stands in [`headers`].
+
+mod attempt;
+mod body;
+mod error;
+mod exchange;
+mod forward;
+pub mod headers;
+mod respond;
+mod routing;
+mod select;
+
+use std::rc::Rc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+pub use body::AnswerBody;
+pub use error::Cause;
+use exchange::{Answer, Exchange};
+use headers::Arrival;
+
+use crate::message::Body;
+use crate::observe::{Busy, Record};
+use crate::state::State;
+
+/// Answers one request. `state` is that of this moment, and the exchange stays with it until its response head; `busy`
+/// lasts until the last byte of the answer.
+pub async fn handle(
+    request: Request<Incoming>,
+    arrival: Arrival<'_>,
+    state: Rc<State>,
+    busy: Busy,
+) -> Response<AnswerBody> {
+    let config = &state.plan.config;
+    let mut record = Record::new(state.worker, config.log.access, busy);
+    let (mut parts, incoming) = request.into_parts();
+    let intake = match headers::request(&mut parts, &arrival, config.limits.headers) {
+        Ok(intake) => intake,
+        Err(refusal) => {
+            record.client = Some(arrival.peer_address());
+            record.note(refusal.to_string());
+            return Answer::from(Cause::Refused(refusal)).into_response(record);
+        }
+    };
+    let body = Body::streamed(incoming, config.timeouts.stream_idle);
+    let mut exchange = Exchange::new(state, intake, &arrival, record);
+    let mut answer = match forward::forward(&mut exchange, body).await {
+        Ok(answer) => answer,
+        Err(cause) => {
+            exchange.record.note(cause.to_string());
+            let mut answer = Answer::from(cause);
+            respond::respond(&mut exchange, &mut answer);
+            answer
+        }
+    };
+    answer.hide_body_from(&exchange.head.method);
+    answer.into_response(exchange.record)
+}

@@ -1,0 +1,74 @@
+//! Hook 3: the response plugins of an exchange, in the reverse of the order in which they stand.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use super::error::Cause;
+use super::exchange::{Answer, Exchange};
+use crate::config::model::{OnError, UseIndex};
+use crate::plugin::{Ended, Hook};
+use crate::state::State;
+use crate::upstream::fallback;
+
+/// Retries that plugins may ask for in one exchange.
+const MOST_RETRIES: u32 = 2;
+
+/// What comes after the response hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The answer goes out.
+    Send,
+    /// It is thrown away, and another endpoint is asked.
+    Retry,
+}
+
+/// Asks the selection chain reversed, the routing chain reversed, then the route's `response` list from last to first.
+pub(super) fn respond(exchange: &mut Exchange, answer: &mut Answer) -> Next {
+    let state = exchange.state.clone();
+    let Some(route) = exchange.route.map(|route| state.route(route)) else { return Next::Send };
+    let selection = exchange.upstream.map_or(&[][..], |upstream| &state.upstream(upstream).0.selection);
+    let chained = selection.iter().rev().chain(route.routing.iter().rev()).map(|&place| (place, false));
+    let listed = route.response.iter().rev().map(|&place| (place, true));
+    for (place, always) in chained.chain(listed) {
+        let tag = exchange.tags.get(place);
+        if (always || state.slots[place].responds(tag)) && ask(exchange, answer, &state, place, tag) == Next::Retry {
+            return Next::Retry;
+        }
+    }
+    Next::Send
+}
+
+fn ask(exchange: &mut Exchange, answer: &mut Answer, state: &Rc<State>, place: UseIndex, tag: u64) -> Next {
+    let slot = &state.slots[place];
+    let ended = Ended { tag, attempts: exchange.record.attempts, upstream: answer.upstream_time };
+    match slot.respond(&exchange.head, &mut answer.head, &ended, exchange.moment()) {
+        Ok(false) => Next::Send,
+        Ok(true) if may_retry(exchange, answer) => {
+            exchange.record.note(format!("{} asked for a retry", slot.owner.name));
+            Next::Retry
+        }
+        Ok(true) => {
+            slot.owner.counters.retries_ignored.fetch_add(1, Ordering::Relaxed);
+            Next::Send
+        }
+        Err(failure) => {
+            exchange.record.note(format!("{} response: {failure}", slot.owner.name));
+            if state.plan.on_error(slot, Hook::Response) == OnError::Fail {
+                let use_name = slot.owner.name.clone();
+                *answer = Answer::from(Cause::Plugin { use_name, hook: Hook::Response, failure });
+            }
+            Next::Send
+        }
+    }
+}
+
+/// Sending again must be harmless, and there must be somebody else to send to.
+fn may_retry(exchange: &Exchange, answer: &Answer) -> bool {
+    let Some(upstream) = exchange.upstream else { return false };
+    let members = exchange.state.plan.upstreams[upstream].set.load();
+    answer.attempt.is_some()
+        && exchange.head.method.is_idempotent()
+        && exchange.record.received.get() == 0
+        && exchange.plugin_retries < MOST_RETRIES
+        && fallback(&members, &exchange.tried, 0).is_some()
+}

@@ -1,0 +1,98 @@
+//! The byte stream of a client between TLS and hyper. It gives back what was read to tell protocols apart, and notes when
+//! bytes come in, so that heads and idle connections have their deadlines.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use hyper::rt::ReadBufCursor;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use crate::observe::Activity;
+
+/// How an HTTP/2 connection begins (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A client's byte stream.
+#[derive(Debug)]
+pub(super) struct ClientIo<S> {
+    stream: TokioIo<S>,
+    /// Read ahead, and not yet handed on.
+    ahead: Bytes,
+    activity: Rc<Activity>,
+}
+
+impl<S: AsyncRead + Unpin> ClientIo<S> {
+    pub(super) fn new(stream: S, activity: Rc<Activity>) -> Self {
+        Self { stream: TokioIo::new(stream), ahead: Bytes::new(), activity }
+    }
+
+    /// True if the client speaks HTTP/2 without being asked.
+    pub(super) async fn begins_with_preface(&mut self) -> std::io::Result<bool> {
+        let mut read = Vec::with_capacity(PREFACE.len());
+        while read.len() < PREFACE.len() && PREFACE.starts_with(&read) {
+            let mut rest = [0; PREFACE.len()];
+            let rest = &mut rest[..PREFACE.len() - read.len()];
+            let count = self.stream.inner_mut().read(rest).await?;
+            if count == 0 {
+                break;
+            }
+            self.activity.received();
+            read.extend_from_slice(&rest[..count]);
+        }
+        let is_preface = read == PREFACE;
+        self.ahead = Bytes::from(read);
+        Ok(is_preface)
+    }
+
+    /// The stream below.
+    pub(super) fn inner_mut(&mut self) -> &mut S {
+        self.stream.inner_mut()
+    }
+}
+
+impl<S: AsyncRead + Unpin> hyper::rt::Read for ClientIo<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.ahead.has_remaining() {
+            let count = self.ahead.remaining().min(buffer.remaining());
+            let part = self.ahead.split_to(count);
+            buffer.put_slice(&part);
+            return Poll::Ready(Ok(()));
+        }
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        self.activity.received();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+}

@@ -1,0 +1,294 @@
+//! A worker: one thread with its own event loop, sockets, pool and slots. Nothing on a request's way leaves it.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::connection;
+use super::listener::Listener;
+use crate::plugin::{Hook, Slot, Wanted};
+use crate::state::{Change, Filling, Plan, State};
+use crate::upstream::Pool;
+
+/// Between two hand-overs of outcomes to `feedback`.
+const FEEDBACK_PERIOD: Duration = Duration::from_millis(50);
+/// Between two looks at idle connections to endpoints.
+const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+/// Pause of the accept loop when the system is out of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a worker starts with.
+#[derive(Debug)]
+pub struct Setup {
+    /// Which one, from 0.
+    pub index: usize,
+    /// Its sockets.
+    pub listeners: Vec<Listener>,
+    /// What the configuration became.
+    pub plan: Arc<Plan>,
+    /// Its slots, by use.
+    pub fillings: Vec<Filling>,
+    /// What it is told.
+    pub changes: mpsc::Receiver<Change>,
+    /// Where it asks for instances.
+    pub wanted: mpsc::Sender<Wanted>,
+    /// Client connections of all workers.
+    pub connections: Arc<AtomicUsize>,
+}
+
+/// A worker while it serves.
+#[derive(Debug)]
+pub struct Worker {
+    state: RefCell<Rc<State>>,
+    wanted: mpsc::Sender<Wanted>,
+    drain: watch::Sender<bool>,
+    /// Client connections of this worker.
+    open: Cell<usize>,
+    closed: Notify,
+    /// Client connections of all workers.
+    total: Arc<AtomicUsize>,
+}
+
+/// Where clients come in, as connections know it.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) index: usize,
+    pub(super) address: SocketAddr,
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) http1: bool,
+    pub(super) h2: bool,
+}
+
+/// Starts the thread. It ends when it was told to drain and nothing is left, or when all who could tell it are gone.
+pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(format!("sluice-{}", setup.index)).spawn(move || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        match builder.enable_all().build_local(Default::default()) {
+            Ok(runtime) => runtime.block_on(serve(setup)),
+            Err(error) => tracing::error!(target: "sluice", %error, "no event loop for a worker"),
+        }
+    })
+}
+
+async fn serve(setup: Setup) {
+    let Setup { index, listeners, plan, fillings, mut changes, wanted, connections } = setup;
+    let pool = pool(&plan);
+    let slots = fillings.into_iter().map(|filling| slot(&plan, filling, index, &wanted)).collect();
+    let state = Rc::new(State { plan, worker: index, slots, pool });
+    for slot in &state.slots {
+        keep_time(slot, &state);
+    }
+    let worker = Rc::new(Worker {
+        state: RefCell::new(state),
+        wanted,
+        drain: watch::Sender::new(false),
+        open: Cell::new(0),
+        closed: Notify::new(),
+        total: connections,
+    });
+    tokio::task::spawn_local(housekeeping(Rc::downgrade(&worker)));
+    for listener in listeners {
+        tokio::task::spawn_local(accept(worker.clone(), listener));
+    }
+    while let Some(change) = changes.recv().await {
+        match change {
+            Change::Swap(fillings, done) => {
+                worker.swap(fillings);
+                // Nobody waits any more: the switch has happened all the same.
+                let _ = done.send(());
+            }
+            Change::Refill(place, plugin, instance) => {
+                if let Some(slot) = worker.state().slots.get(place) {
+                    slot.refill(&plugin, instance);
+                }
+            }
+            Change::Drain => break,
+        }
+    }
+    worker.finish().await;
+}
+
+impl Worker {
+    /// What exchanges that begin now work with.
+    pub(super) fn state(&self) -> Rc<State> {
+        self.state.borrow().clone()
+    }
+
+    /// True once nothing new is taken.
+    pub(super) fn draining(&self) -> bool {
+        *self.drain.borrow()
+    }
+
+    pub(super) fn watch_drain(&self) -> watch::Receiver<bool> {
+        self.drain.subscribe()
+    }
+
+    /// Exchanges that have begun keep the state with the old slots; those to come get the new ones.
+    fn swap(&self, fillings: Vec<Filling>) {
+        let state = self.state();
+        let mut slots = state.slots.clone();
+        let mut fresh = Vec::with_capacity(fillings.len());
+        for filling in fillings {
+            let place = filling.place;
+            let slot = slot(&state.plan, filling, state.worker, &self.wanted);
+            if let Some(old) = slots.get_mut(place) {
+                slot.inherit(old);
+                *old = slot.clone();
+            }
+            fresh.push(slot);
+        }
+        let state = Rc::new(state.with_slots(slots));
+        for slot in &fresh {
+            keep_time(slot, &state);
+        }
+        *self.state.borrow_mut() = state;
+    }
+
+    /// Waits for what is going on, as long as `drain` allows.
+    async fn finish(&self) {
+        self.drain.send_replace(true);
+        let limit = self.state().plan.config.timeouts.drain;
+        let all_closed = async {
+            while self.open.get() > 0 {
+                self.closed.notified().await;
+            }
+        };
+        if timeout(limit, all_closed).await.is_err() {
+            tracing::warn!(target: "sluice", connections = self.open.get(), "cut off at the end of `drain`");
+        }
+    }
+
+    /// Counts a connection as open until the guard is dropped; none if there are too many.
+    fn admit(self: &Rc<Self>) -> Option<Open> {
+        let most = self.state().plan.config.limits.connections;
+        let before = self.total.fetch_add(1, Ordering::Relaxed);
+        self.open.set(self.open.get() + 1);
+        let open = Open(self.clone());
+        (before < most).then_some(open)
+    }
+}
+
+/// An open connection.
+struct Open(Rc<Worker>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.total.fetch_sub(1, Ordering::Relaxed);
+        self.0.open.set(self.0.open.get() - 1);
+        self.0.closed.notify_one();
+    }
+}
+
+/// Takes connections until the worker drains; it cannot fail.
+async fn accept(worker: Rc<Worker>, listener: Listener) {
+    let Listener { index, address, socket, tls, http1, h2 } = listener;
+    let socket = match TcpListener::from_std(socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::error!(target: "sluice", %address, %error, "cannot listen");
+            return;
+        }
+    };
+    let endpoint = Rc::new(Endpoint { index, address, tls, http1, h2 });
+    let mut drain = worker.watch_drain();
+    loop {
+        tokio::select! {
+            biased;
+            accepted = socket.accept() => match accepted {
+                Ok((stream, peer)) => take(&worker, &endpoint, stream, peer),
+                Err(error) => pause(&error).await,
+            },
+            _ = drain.wait_for(|draining| *draining) => break,
+        }
+    }
+    // What the kernel has already accepted for us would be reset with the socket.
+    while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, socket.accept()).await {
+        take(&worker, &endpoint, stream, peer);
+    }
+}
+
+fn take(worker: &Rc<Worker>, endpoint: &Rc<Endpoint>, stream: tokio::net::TcpStream, peer: SocketAddr) {
+    let Some(open) = worker.admit() else {
+        tracing::debug!(target: "sluice", %peer, "too many connections");
+        return;
+    };
+    let serving = connection::serve(worker.clone(), endpoint.clone(), stream, peer);
+    tokio::task::spawn_local(async move {
+        serving.await;
+        drop(open);
+    });
+}
+
+/// A connection that was gone before it was taken is nothing; a lack of descriptors or memory takes time to pass.
+async fn pause(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        tracing::warn!(target: "sluice", %error, "cannot accept");
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+fn pool(plan: &Plan) -> Rc<Pool> {
+    let pool = Pool::new(plan.config.timeouts.upstream_idle);
+    for (settings, upstream) in plan.config.upstreams.iter().zip(&plan.upstreams) {
+        let most = settings.idle_per_endpoint.div_ceil(plan.config.workers);
+        for endpoint in &upstream.set.load().endpoints {
+            pool.keep(endpoint, most);
+        }
+    }
+    pool
+}
+
+fn slot(plan: &Plan, filling: Filling, worker: usize, wanted: &mpsc::Sender<Wanted>) -> Rc<Slot> {
+    let Filling { place, plugin, instances } = filling;
+    Rc::new(Slot::new(plan.uses[place].clone(), plugin, place, worker, instances, wanted.clone()))
+}
+
+/// Ticks a slot as often as its plugin asked, until it is swapped out.
+fn keep_time(slot: &Rc<Slot>, state: &Rc<State>) {
+    let Some(period) = slot.tick_period() else { return };
+    let (slot, clock) = (Rc::downgrade(slot), state.plan.clock);
+    tokio::task::spawn_local(async move {
+        let mut ticks = interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        // The first one comes at once.
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            match slot.upgrade() {
+                Some(slot) => slot.tick(clock.now_us()),
+                None => return,
+            }
+        }
+    });
+}
+
+/// What is done now and then: outcomes handed over, old connections to endpoints closed.
+async fn housekeeping(worker: Weak<Worker>) {
+    let mut ticks = interval(FEEDBACK_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut since_sweep = Duration::ZERO;
+    loop {
+        ticks.tick().await;
+        let Some(worker) = worker.upgrade() else { return };
+        let state = worker.state();
+        for slot in state.slots.iter().filter(|slot| slot.plugin.has(Hook::Feedback)) {
+            slot.observe();
+        }
+        since_sweep += FEEDBACK_PERIOD;
+        if since_sweep >= SWEEP_PERIOD {
+            state.pool.sweep();
+            since_sweep = Duration::ZERO;
+        }
+    }
+}

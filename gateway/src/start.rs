@@ -1,0 +1,208 @@
+//! From a configuration file to a serving gateway, and its end. The steps stand here in their order; each is a room of its
+//! own.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+
+use crate::config::model::{Config, SealingFiles};
+use crate::config::{self, Problems};
+use crate::control::{self, Control};
+use crate::observe;
+use crate::plugin::compile::Compiler;
+use crate::plugin::{Host, LoadError, Plugin, SealingKeys, Wanted, builtin};
+use crate::server::{self, BindError, Listener, Setup};
+use crate::state::{self, Change, Filling, Plan};
+
+/// Changes that wait for a worker.
+const CHANGES: usize = 64;
+/// Instances that slots wait for.
+const WANTED: usize = 1024;
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is not good; one line for each problem.
+    #[error("{0}")]
+    Config(#[from] Problems),
+    /// A socket or certificate is not to be had.
+    #[error("{0}")]
+    Bind(#[from] BindError),
+    /// The plugin host does not start.
+    #[error("plugins: {0}")]
+    Host(#[from] LoadError),
+    /// A file of the gateway's own, or a thread.
+    #[error("{0}: {1}")]
+    Io(String, io::Error),
+}
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Gateway {
+    workers: Vec<mpsc::Sender<Change>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// Reads the configuration, builds everything, and serves. Logging starts on the way.
+    pub fn start(file: &Path, state_dir: Option<PathBuf>) -> Result<Self, StartError> {
+        let config = config::load(file, &builtin::names())?;
+        observe::log::start(&config.log.level);
+        let state_dir = state_dir.map_or_else(default_state_dir, Ok)?;
+        private_folder(&state_dir)?;
+        let keys = sealing_keys(config.sealing.as_ref(), &state_dir)?;
+        let program = std::env::current_exe().map_err(|error| StartError::Io("this program".into(), error))?;
+        let host = Arc::new(Host::new(Compiler::new(program, state_dir.join("compiled"))?)?);
+        let (plan, plugins) = Plan::build(config, file, &host, &keys)?;
+        let fillings = fill(&plan, file, &plugins)?;
+        let listeners = listen(&plan.config)?;
+        Self::serve(host, keys, plan, plugins, fillings, listeners)
+    }
+
+    fn serve(
+        host: Arc<Host>,
+        keys: SealingKeys,
+        plan: Arc<Plan>,
+        plugins: Vec<Arc<Plugin>>,
+        fillings: Vec<Vec<Filling>>,
+        listeners: Vec<Vec<Listener>>,
+    ) -> Result<Self, StartError> {
+        let (wants, wanted) = mpsc::channel::<Wanted>(WANTED);
+        let connections = Arc::default();
+        let mut gateway = Self { workers: Vec::new(), threads: Vec::new() };
+        for (index, (fillings, listeners)) in fillings.into_iter().zip(listeners).enumerate() {
+            if index == 0 {
+                announce(&listeners);
+            }
+            let (sender, changes) = mpsc::channel(CHANGES);
+            let setup = Setup {
+                index,
+                listeners,
+                plan: plan.clone(),
+                fillings,
+                changes,
+                wanted: wants.clone(),
+                connections: Arc::clone(&connections),
+            };
+            gateway.threads.push(server::start(setup).map_err(|error| StartError::Io("worker".into(), error))?);
+            gateway.workers.push(sender);
+        }
+        let workers = gateway.workers.clone();
+        let control = Control { host, keys, plan, plugins, workers, wanted };
+        // It ends with the process; what it does is never waited for.
+        control::start(control).map_err(|error| StartError::Io("control".into(), error))?;
+        tracing::info!(target: "sluice", workers = gateway.workers.len(), "ready");
+        Ok(gateway)
+    }
+
+    /// Takes nothing new, lets what is going on finish, at most for `timeouts.drain`, and returns.
+    pub fn drain(self) {
+        tracing::info!(target: "sluice", "draining");
+        for worker in &self.workers {
+            // One that is gone has nothing to drain.
+            let _ = worker.blocking_send(Change::Drain);
+        }
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+        tracing::info!(target: "sluice", "stopped");
+    }
+}
+
+/// Instance and spare of every use for every worker: by worker, then by use.
+fn fill(plan: &Plan, file: &Path, plugins: &[Arc<Plugin>]) -> Result<Vec<Vec<Filling>>, Problems> {
+    let mut workers = Vec::with_capacity(plan.config.workers);
+    let mut problems = Vec::new();
+    for worker in 0..plan.config.workers {
+        let mut fillings = Vec::with_capacity(plan.uses.len());
+        for (place, settings) in plan.config.uses.iter().enumerate() {
+            match plan.fill(place, &plugins[settings.plugin], worker) {
+                Ok(filling) => fillings.push(filling),
+                Err(error) => problems.push(state::problem(file, &settings.place, &error)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
+        workers.push(fillings);
+    }
+    Ok(workers)
+}
+
+/// The listeners of each worker.
+fn listen(config: &Config) -> Result<Vec<Vec<Listener>>, BindError> {
+    let mut workers: Vec<Vec<Listener>> = (0..config.workers).map(|_| Vec::new()).collect();
+    for (index, settings) in config.listeners.iter().enumerate() {
+        let bound = server::bind(index, settings, config.workers)?;
+        for (worker, listener) in workers.iter_mut().zip(bound) {
+            worker.push(listener);
+        }
+    }
+    Ok(workers)
+}
+
+fn announce(listeners: &[Listener]) {
+    for listener in listeners {
+        let (address, tls) = (listener.address, listener.tls.is_some());
+        tracing::info!(target: "sluice", listener = listener.index, %address, tls, "listening");
+    }
+}
+
+/// What systemd gives a service, or a folder of the user's.
+fn default_state_dir() -> Result<PathBuf, StartError> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = variable("STATE_DIRECTORY");
+    let state = state.or_else(|| Some(variable("XDG_STATE_HOME")?.join("sluice")));
+    let state = state.or_else(|| Some(variable("HOME")?.join(".local/state/sluice")));
+    state.ok_or_else(|| StartError::Io("--state-dir".into(), io::Error::other("is needed where HOME is not set")))
+}
+
+fn private_folder(folder: &Path) -> Result<(), StartError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| StartError::Io(folder.display().to_string(), error))
+}
+
+/// The keys of sealed cookies: from the configured files, or one of our own in the state folder.
+fn sealing_keys(files: Option<&SealingFiles>, state_dir: &Path) -> Result<SealingKeys, StartError> {
+    match files {
+        Some(files) => {
+            Ok(SealingKeys { current: key(&files.current)?, previous: files.previous.as_deref().map(key).transpose()? })
+        }
+        None => {
+            let file = state_dir.join("sealing-key");
+            if !file.exists() {
+                make_key(&file).map_err(|error| StartError::Io(file.display().to_string(), error))?;
+            }
+            Ok(SealingKeys { current: key(&file)?, previous: None })
+        }
+    }
+}
+
+/// Fewer bytes could be guessed.
+const SHORTEST_KEY: usize = 32;
+
+fn key(file: &Path) -> Result<Vec<u8>, StartError> {
+    let failed = |error| StartError::Io(file.display().to_string(), error);
+    let key = fs::read(file).map_err(failed)?;
+    match key.len() {
+        SHORTEST_KEY.. => Ok(key),
+        length => Err(failed(io::Error::other(format!("{length} bytes; a sealing key has {SHORTEST_KEY} or more")))),
+    }
+}
+
+fn make_key(file: &Path) -> io::Result<()> {
+    let mut key = [0; SHORTEST_KEY];
+    aws_lc_rs::rand::fill(&mut key).map_err(io::Error::other)?;
+    let open = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    match open {
+        Ok(mut file) => io::Write::write_all(&mut file, &key),
+        // Another gateway was quicker.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}

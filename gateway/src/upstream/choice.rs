@@ -1,0 +1,121 @@
+//! Who may be chosen, and the host's own choice: weighted random over those. Pure.
+
+use std::sync::Arc;
+
+use crate::endpoint::{Endpoint, Health, Members};
+
+/// Why a plugin's choice was not taken. No fault of the plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The host's verdict is against it.
+    Unhealthy,
+    /// This exchange has already tried it.
+    Tried,
+    /// At its `max-in-flight`.
+    Full,
+    /// It gets no new sessions.
+    Draining,
+}
+
+impl Refused {
+    /// For logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Refused::Unhealthy => "unhealthy",
+            Refused::Tried => "tried",
+            Refused::Full => "full",
+            Refused::Draining => "draining",
+        }
+    }
+}
+
+/// Whether member `index` may be chosen. `keeps_draining`: the use asked for that.
+pub fn admit(members: &Members, index: usize, tried: &[Arc<Endpoint>], keeps_draining: bool) -> Result<(), Refused> {
+    let (Some(endpoint), Some(condition)) = (members.endpoints.get(index), members.conditions.get(index)) else {
+        return Err(Refused::Unhealthy);
+    };
+    match condition {
+        Health::Unhealthy => Err(Refused::Unhealthy),
+        Health::Draining if !keeps_draining => Err(Refused::Draining),
+        _ if tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint)) => Err(Refused::Tried),
+        _ if endpoint.is_full() => Err(Refused::Full),
+        _ => Ok(()),
+    }
+}
+
+/// Weighted random over all that may be chosen; none if there is nobody.
+pub fn fallback(members: &Members, tried: &[Arc<Endpoint>], random: u64) -> Option<usize> {
+    let allowed = |index: &usize| admit(members, *index, tried, false).is_ok();
+    let weight = |index: usize| u64::from(members.endpoints.get(index).map_or(0, |e| e.settings.weight));
+    let total: u64 = (0..members.endpoints.len()).filter(allowed).map(weight).sum();
+    // Over 2^64 the bias of a remainder is beyond measure; another may fill up in between, hence `last`.
+    let mut left = random.checked_rem(total)?;
+    let mut last = None;
+    for index in (0..members.endpoints.len()).filter(allowed) {
+        last = Some(index);
+        let weight = weight(index);
+        if left < weight {
+            break;
+        }
+        left -= weight;
+    }
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model;
+
+    fn members(settings: &[(u32, Health)]) -> Members {
+        let endpoint = |(number, (weight, _)): (usize, &(u32, Health))| {
+            Endpoint::new(model::Endpoint {
+                id: format!("e{number}").into(),
+                address: "127.0.0.1:1".into(),
+                weight: *weight,
+                priority: 0,
+                zone: String::new(),
+                labels: Default::default(),
+                max_in_flight: Some(1),
+                draining: false,
+            })
+        };
+        Members {
+            endpoints: settings.iter().enumerate().map(endpoint).collect(),
+            conditions: settings.iter().map(|(_, health)| *health).collect(),
+        }
+    }
+
+    #[test]
+    fn the_host_refuses_with_a_reason() {
+        let members =
+            members(&[(1, Health::Healthy), (1, Health::Draining), (1, Health::Unhealthy), (1, Health::Degraded)]);
+        let full = members.endpoints[3].enter();
+        let tried = [members.endpoints[0].clone()];
+        let table = [
+            (0, &[][..], false, Ok(())),
+            (0, &tried[..], false, Err(Refused::Tried)),
+            (1, &[][..], false, Err(Refused::Draining)),
+            (1, &[][..], true, Ok(())),
+            (2, &[][..], true, Err(Refused::Unhealthy)),
+            (3, &[][..], true, Err(Refused::Full)),
+            (4, &[][..], true, Err(Refused::Unhealthy)),
+        ];
+        for (index, tried, keeps, expected) in table {
+            assert_eq!(admit(&members, index, tried, keeps), expected, "{index} {keeps}");
+        }
+        drop(full);
+        assert_eq!(admit(&members, 3, &[], false), Ok(()));
+    }
+
+    #[test]
+    fn the_fallback_follows_weights_and_leaves_out_the_bad() {
+        let members = members(&[(1, Health::Healthy), (5, Health::Unhealthy), (3, Health::Healthy)]);
+        let mut counts = [0; 3];
+        for random in 0..400 {
+            counts[fallback(&members, &[], random).unwrap()] += 1;
+        }
+        assert_eq!(counts, [100, 0, 300]);
+        assert_eq!(fallback(&members, &members.endpoints, 7), None);
+    }
+}

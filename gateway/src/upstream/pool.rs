@@ -1,0 +1,115 @@
+//! Idle connections to endpoints, kept by each worker for itself: no lock, no hop to another thread. The newest is used
+//! first, so that the others age and are closed before their endpoint does it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::connection::{ConnectError, Connection};
+use crate::endpoint::Endpoint;
+
+/// The idle connections of one worker.
+#[derive(Debug)]
+pub struct Pool {
+    idle_timeout: Duration,
+    /// By the address of the endpoint in memory; the entry keeps the endpoint, so no other can take its place.
+    idle: RefCell<HashMap<usize, Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    endpoint: Arc<Endpoint>,
+    most: usize,
+    connections: Vec<(Connection, Instant)>,
+}
+
+/// A connection in use. What to do with it afterwards is said by [`Lease::give_back`]; dropped, it is closed.
+#[derive(Debug)]
+pub struct Lease {
+    /// The connection.
+    pub connection: Connection,
+    /// It has carried a request before.
+    pub reused: bool,
+    endpoint: Arc<Endpoint>,
+    pool: Rc<Pool>,
+}
+
+impl Pool {
+    /// Connections that idle longer than `idle_timeout` are not used again.
+    pub fn new(idle_timeout: Duration) -> Rc<Self> {
+        Rc::new(Self { idle_timeout, idle: RefCell::default() })
+    }
+
+    /// Keeps up to `most` idle connections of `endpoint` from now on. Others are closed as they come back.
+    pub fn keep(&self, endpoint: &Arc<Endpoint>, most: usize) {
+        let mut idle = self.idle.borrow_mut();
+        let new = || Kept { endpoint: endpoint.clone(), most, connections: Vec::new() };
+        idle.entry(key(endpoint)).or_insert_with(new).most = most;
+    }
+
+    /// An idle connection, if there is one that is worth a try.
+    pub fn reuse(self: &Rc<Self>, endpoint: &Arc<Endpoint>) -> Option<Lease> {
+        let mut idle = self.idle.borrow_mut();
+        let kept = idle.get_mut(&key(endpoint))?;
+        while let Some((connection, since)) = kept.connections.pop() {
+            if since.elapsed() < self.idle_timeout && connection.is_ready() {
+                return Some(self.lease(connection, true, endpoint));
+            }
+        }
+        None
+    }
+
+    /// A new connection.
+    pub async fn open(self: &Rc<Self>, endpoint: &Arc<Endpoint>, most: Duration) -> Result<Lease, ConnectError> {
+        let connection = Connection::open(&endpoint.settings.address, most).await?;
+        Ok(self.lease(connection, false, endpoint))
+    }
+
+    /// Closes what has been idle for too long. Called about once a second.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        let young = |(connection, since): &(Connection, Instant)| {
+            now.duration_since(*since) < self.idle_timeout && !connection.is_closed()
+        };
+        self.idle.borrow_mut().retain(|_, kept| {
+            kept.connections.retain(young);
+            // An endpoint that only the pool still knows has left its upstream.
+            Arc::strong_count(&kept.endpoint) > 1
+        });
+    }
+
+    fn lease(self: &Rc<Self>, connection: Connection, reused: bool, endpoint: &Arc<Endpoint>) -> Lease {
+        Lease { connection, reused, endpoint: endpoint.clone(), pool: self.clone() }
+    }
+
+    fn put(&self, endpoint: &Arc<Endpoint>, connection: Connection) {
+        if let Some(kept) = self.idle.borrow_mut().get_mut(&key(endpoint))
+            && kept.connections.len() < kept.most
+        {
+            kept.connections.push((connection, Instant::now()));
+        }
+    }
+}
+
+impl Lease {
+    /// Back to the pool after an answer that was read to its end. If the request is still being sent, the connection comes
+    /// back when that is done, or never.
+    pub fn give_back(self) {
+        let Self { mut connection, endpoint, pool, .. } = self;
+        if connection.is_ready() {
+            pool.put(&endpoint, connection);
+        } else if !connection.is_closed() {
+            tokio::task::spawn_local(async move {
+                if connection.ready().await {
+                    pool.put(&endpoint, connection);
+                }
+            });
+        }
+    }
+}
+
+fn key(endpoint: &Arc<Endpoint>) -> usize {
+    Arc::as_ptr(endpoint) as usize
+}

@@ -1,0 +1,3 @@
+//! Version 2 of the guest that stamps its version.
+
+sluice_guests::stamps!(2);

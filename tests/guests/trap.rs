@@ -1,0 +1,3 @@
+//! Traps.
+
+sluice_guests::misbehaves!(core::arch::wasm32::unreachable);

@@ -1,0 +1,146 @@
+//! The program itself: started as a child with a configuration of the test's, known by its log, stopped by a signal. Dropping
+//! it asserts what is promised in every test: it is alive unless it was stopped, and nothing in it has panicked.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::log::{Event, Log};
+use super::{Configuration, eventually, guests};
+
+/// A running gateway.
+pub struct Gateway {
+    /// Where the TLS listener listens.
+    pub secure: SocketAddr,
+    /// Where the plain listener listens.
+    pub plain: SocketAddr,
+    /// What it says.
+    pub log: Log,
+    child: Child,
+    folder: TempDir,
+    stopped: bool,
+}
+
+impl Gateway {
+    /// Starts it, and waits until it listens.
+    pub async fn start(configuration: &Configuration) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        configuration.write(folder.path());
+        let mut child = command(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Log::read(child.stderr.take().unwrap());
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut gateway = Self { secure: nowhere, plain: nowhere, log, child, folder, stopped: false };
+        for listener in [0, 1] {
+            let event = gateway.log.wait_for("listening", |event| event.number("listener") == listener).await;
+            let address = event.text("address").parse().unwrap();
+            *(if listener == 0 { &mut gateway.secure } else { &mut gateway.plain }) = address;
+        }
+        gateway.log.wait_for("ready", |_| true).await;
+        gateway
+    }
+
+    /// Starts one that must not come up, and gives what it said.
+    pub fn refuse(configuration: &Configuration) -> Output {
+        let folder = tempfile::tempdir().unwrap();
+        configuration.write(folder.path());
+        command(folder.path()).output().unwrap()
+    }
+
+    /// The file of a plugin.
+    pub fn file(&self, plugin: &str) -> PathBuf {
+        self.folder.path().join(format!("{plugin}.wasm"))
+    }
+
+    /// Saves a plugin's file as a good tool does: written aside, then renamed over the old one.
+    pub fn save(&self, plugin: &str, content: &[u8]) {
+        let aside = self.folder.path().join(format!(".{plugin}.new"));
+        fs::write(&aside, content).unwrap();
+        fs::rename(&aside, self.file(plugin)).unwrap();
+    }
+
+    /// Saves a plugin's file and waits until each of those uses has switched.
+    pub async fn swap(&self, plugin: &str, content: &[u8], uses: &[&str]) {
+        let before: Vec<usize> = uses.iter().map(|name| self.swaps(name).len()).collect();
+        self.save(plugin, content);
+        for (name, before) in uses.iter().zip(before) {
+            let swaps = self.log.wait_for_all("swap", before + 1, |event| event.text("use") == *name).await;
+            assert_eq!(swaps[before].text("new"), guests::digest(content), "{name} switched to something else");
+        }
+    }
+
+    /// The swaps of a use so far.
+    pub fn swaps(&self, name: &str) -> Vec<Event> {
+        self.log.filter("swap", |event| event.text("use") == name)
+    }
+
+    /// Saves a plugin's file and gives the reason why it is refused.
+    pub async fn refused_swap(&self, plugin: &str, content: &[u8]) -> String {
+        let about = |event: &Event| event.text("plugin") == plugin;
+        let before = self.log.filter("swap refused", about).len();
+        self.save(plugin, content);
+        self.log.wait_for_all("swap refused", before + 1, about).await[before].text("reason").to_owned()
+    }
+
+    /// The access lines of that many exchanges; more may have come.
+    pub async fn exchanges(&self, count: usize) -> Vec<Event> {
+        self.log.wait_for_all("exchange", count, |_| true).await
+    }
+
+    /// The access line of the exchange with that path.
+    pub async fn exchange(&self, path: &str) -> Event {
+        self.log.wait_for("exchange", |event| event.text("path") == path).await
+    }
+
+    /// The line that says how a plugin of that use failed.
+    pub async fn failure(&self, name: &str, hook: &str) -> Event {
+        self.log.wait_for("plugin failed", |event| event.text("use") == name && event.text("hook") == hook).await
+    }
+
+    /// Asks it to stop, as a supervisor does.
+    pub fn terminate(&mut self) {
+        self.stopped = true;
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// Waits until it has stopped.
+    pub async fn ended(&mut self) -> ExitStatus {
+        assert!(self.stopped, "nobody asked it to stop");
+        eventually("the end of the gateway", async || self.child.try_wait().unwrap()).await
+    }
+
+    /// Resident memory in bytes, where the system tells.
+    pub fn resident(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().unwrap() * 1024)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let early = self.child.try_wait().unwrap().filter(|_| !self.stopped);
+        // It may have ended by itself; there is nothing to do then.
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+        self.log.finish();
+        if std::thread::panicking() {
+            eprintln!("the gateway's last lines:\n{}", self.log.tail());
+            return;
+        }
+        assert_eq!(early, None, "the gateway ended by itself:\n{}", self.log.tail());
+        assert_eq!(self.log.panics(), Vec::<String>::new());
+    }
+}
+
+/// `sluice run` with the configuration in that folder. Compiled plugins are kept from run to run, beside the program.
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    command.args(["run", "--config"]).arg(folder.join("sluice.toml"));
+    command.arg("--state-dir").arg(guests::target().join("sluice-state"));
+    command.env_remove("SLUICE_LOG").env("RUST_BACKTRACE", "1").stdin(Stdio::null());
+    command
+}

@@ -1,0 +1,71 @@
+//! The components that tests give to the gateway: the guests beside this folder, built once a run for `wasm32-wasip2`, and
+//! what can be made of their bytes.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The component of that guest.
+pub fn component(name: &str) -> Vec<u8> {
+    let file = built().join("examples").join(format!("{name}.wasm"));
+    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// A component of the gateway's own, as a file that can be swapped.
+pub fn built_in(name: &str) -> Vec<u8> {
+    let file = built().join(format!("{}.wasm", name.replace('-', "_")));
+    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The same component with another digest: a custom section at its end that says nothing.
+pub fn retouched(component: &[u8], mark: &str) -> Vec<u8> {
+    let name = format!("mark:{mark}");
+    let mut content = component.to_vec();
+    content.extend([0, name.len() as u8 + 1, name.len() as u8]);
+    content.extend(name.as_bytes());
+    content
+}
+
+/// The digest of a component as logs show it.
+pub fn digest(component: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, component);
+    digest.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The folder of all that cargo builds.
+pub fn target() -> PathBuf {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_sluice"));
+    program.ancestors().nth(2).unwrap().to_owned()
+}
+
+/// The workspace.
+pub fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Where the components are, built when they are first asked for.
+fn built() -> &'static PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let target = target().join("guests");
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(workspace()).args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"]);
+        cargo.args(["--lib", "--examples", "--features", "sluice-guests/wasm"]);
+        for package in ["sluice-guests", "sticky-session"] {
+            cargo.args(["--package", package]);
+        }
+        cargo.arg("--target-dir").arg(&target);
+        // What was meant for the native build is not meant for this one.
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            let meant_for_native = name.starts_with("CARGO_") && name != "CARGO_HOME" || name.starts_with("RUSTC");
+            if meant_for_native || name == "RUSTFLAGS" || name == "RUSTDOCFLAGS" {
+                cargo.env_remove(&*name);
+            }
+        }
+        let status = cargo.status().expect("cargo runs these tests, so it is there");
+        assert!(status.success(), "the guests do not build");
+        target.join("wasm32-wasip2/release")
+    })
+}

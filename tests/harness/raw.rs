@@ -1,0 +1,115 @@
+//! Both ends of a connection as bytes: a client that says exactly what a test wants, and an origin that answers exactly that.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::client::{connect, tls};
+use super::configuration::HOST;
+use super::{Gateway, within};
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A connection that speaks bytes.
+pub struct Raw(Box<dyn Stream>);
+
+impl Raw {
+    /// Over TLS, with HTTP/1.1 by ALPN.
+    pub async fn tls(gateway: &Gateway) -> Self {
+        Self(Box::new(tls(gateway.secure, HOST, &["http/1.1"]).await.0))
+    }
+
+    /// Over plain TCP, to the plain listener.
+    pub async fn plain(gateway: &Gateway) -> Self {
+        Self::to(gateway.plain).await
+    }
+
+    /// Over plain TCP, whatever listens there.
+    pub async fn to(address: SocketAddr) -> Self {
+        Self(Box::new(connect(address).await.0))
+    }
+
+    pub async fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    /// Reads until those bytes have come, and gives all up to there and a little more.
+    pub async fn hear_until(&mut self, end: &str) -> String {
+        let mut heard = Vec::new();
+        within(&format!("{end:?} from the gateway"), async {
+            let mut buffer = [0; 4096];
+            while !String::from_utf8_lossy(&heard).contains(end) {
+                let count = self.0.read(&mut buffer).await.unwrap();
+                assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&heard));
+                heard.extend(&buffer[..count]);
+            }
+        })
+        .await;
+        String::from_utf8(heard).unwrap()
+    }
+
+    /// Reads until the gateway closes; a reset is an end too.
+    pub async fn hear_all(&mut self) -> String {
+        let mut heard = Vec::new();
+        // What came before an error is what was heard.
+        let _ = within("the end of the connection", self.0.read_to_end(&mut heard)).await;
+        String::from_utf8_lossy(&heard).into_owned()
+    }
+}
+
+/// An origin that answers every request with the same bytes and then closes, however wrong they are.
+pub struct RawOrigin {
+    pub address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    server: JoinHandle<()>,
+}
+
+impl RawOrigin {
+    pub async fn answers(bytes: &'static [u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let server = tokio::spawn({
+            let connections = connections.clone();
+            async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    connections.fetch_add(1, Ordering::SeqCst);
+                    tokio::spawn(answer(stream, bytes));
+                }
+            }
+        });
+        Self { address, connections, server }
+    }
+
+    /// How many connections have come.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for RawOrigin {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn answer(mut stream: TcpStream, bytes: &[u8]) {
+    let mut head: Vec<u8> = Vec::new();
+    let mut buffer = [0; 4096];
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        match stream.read(&mut buffer).await {
+            Ok(count) if count > 0 => head.extend(&buffer[..count]),
+            _ => return,
+        }
+    }
+    // The gateway may have closed at the first bad byte.
+    let _ = stream.write_all(bytes).await;
+    let _ = stream.shutdown().await;
+}

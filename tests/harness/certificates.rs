@@ -3,8 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -34,13 +35,68 @@ pub fn authority_pem() -> String {
 
 /// A client's settings: believes the authority, offers those protocols by ALPN.
 pub fn client(protocols: &[&str]) -> ClientConfig {
+    with_versions(rustls::DEFAULT_VERSIONS, protocols)
+}
+
+/// The same, of one version of TLS.
+pub fn client_of(version: &'static SupportedProtocolVersion, protocols: &[&str]) -> ClientConfig {
+    with_versions(&[version], protocols)
+}
+
+fn with_versions(versions: &[&'static SupportedProtocolVersion], protocols: &[&str]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(authority().certificate.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     config
+}
+
+/// A client's settings that take any certificate, to look at which one comes.
+pub fn curious_client(protocols: &[&str]) -> ClientConfig {
+    let mut config = client(protocols);
+    config.dangerous().set_certificate_verifier(Arc::new(Curious));
+    config
+}
+
+/// Takes any certificate.
+#[derive(Debug)]
+struct Curious;
+
+impl ServerCertVerifier for Curious {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// True if that certificate is good for that name.

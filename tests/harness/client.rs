@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -144,6 +145,12 @@ impl Client {
         Self { sender: Self::over_http2(stream).await, scheme: "http", local }
     }
 
+    /// HTTP/1.1 over a connection that the test has made.
+    pub async fn over(stream: TlsStream<TcpStream>) -> Self {
+        let local = stream.get_ref().0.local_addr().unwrap();
+        Self { sender: Self::over_http1(stream).await, scheme: "https", local }
+    }
+
     async fn over_http1(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Sender {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection.with_upgrades());
@@ -223,8 +230,14 @@ pub async fn connect(address: SocketAddr) -> (TcpStream, SocketAddr) {
 
 /// A connection over TLS that asks for that name and offers those protocols.
 pub async fn tls(address: SocketAddr, name: &str, protocols: &[&str]) -> (TlsStream<TcpStream>, SocketAddr) {
-    let (stream, local) = connect(address).await;
-    let connector = TlsConnector::from(Arc::new(certificates::client(protocols)));
+    let stream = try_tls(address, name, certificates::client(protocols).into()).await.unwrap();
+    let local = stream.get_ref().0.local_addr().unwrap();
+    (stream, local)
+}
+
+/// The same with other settings, where it may fail.
+pub async fn try_tls(address: SocketAddr, name: &str, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+    let (stream, _) = connect(address).await;
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    (within("a TLS handshake", connector.connect(name, stream)).await.unwrap(), local)
+    within("a TLS handshake", TlsConnector::from(config).connect(name, stream)).await
 }

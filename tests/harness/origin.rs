@@ -1,5 +1,5 @@
 //! A real HTTP/1.1 backend on a port of its own. It answers with what it saw, as JSON; some paths ask for something else
-//! (`/bytes/N`, `/status/N`, `/halves`). It counts what it gets by the field `x-id`, can hold requests until a test lets them
+//! (`/bytes/N`, `/status/N`, `/halves`, `/slow`). It counts what it gets by the field `x-id`, can hold requests until a test lets them
 //! go, and can die.
 
 use std::collections::HashMap;
@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
@@ -25,6 +26,9 @@ use super::within;
 
 /// A chunk of the bodies that are made here.
 pub const CHUNK: usize = 64 * 1024;
+
+/// What a slow peer waits after each mebibyte.
+pub const SLOWNESS: Duration = Duration::from_millis(2);
 
 /// A real backend.
 pub struct Origin {
@@ -186,6 +190,9 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     while let Some(frame) = body.frame().await.transpose()? {
         match frame.into_data() {
             Ok(data) => {
+                if path == "/slow" && (bytes + data.len()) >> 20 > bytes >> 20 {
+                    tokio::time::sleep(SLOWNESS).await;
+                }
                 bytes += data.len();
                 start.extend(data.iter().take(64_usize.saturating_sub(start.len())));
             }

@@ -61,6 +61,13 @@ impl Raw {
         let _ = within("the end of the connection", self.0.read_to_end(&mut heard)).await;
         String::from_utf8_lossy(&heard).into_owned()
     }
+
+    /// Says that nothing more comes, and reads until the gateway closes.
+    pub async fn hear_all_after_end(&mut self) -> String {
+        // The gateway may have closed already.
+        let _ = self.0.shutdown().await;
+        self.hear_all().await
+    }
 }
 
 /// An origin that answers every request with the same bytes and then closes, however wrong they are.

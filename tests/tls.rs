@@ -1,0 +1,163 @@
+//! TLS towards clients: the certificate by name, the protocol by agreement, sessions resumed on every worker, and handshakes
+//! that lead nowhere.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustls::HandshakeKind;
+
+use crate::harness::certificates::{self, is_for};
+use crate::harness::client::{connect, try_tls};
+use crate::harness::configuration::{HOST, OTHER_HOST};
+use crate::harness::{Ask, Client, Configuration, Gateway, Origin, PATIENCE, Raw};
+
+async fn gateway(origin: &Origin) -> Gateway {
+    Gateway::start(&Configuration::of(&[origin])).await
+}
+
+#[tokio::test]
+async fn the_certificate_is_chosen_by_the_name_that_the_client_asks_for() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    // An address is no name: the client then asks for none.
+    for (asked, expected) in [(HOST, HOST), (OTHER_HOST, OTHER_HOST), ("unknown.example", HOST), ("127.0.0.1", HOST)] {
+        let config = Arc::new(certificates::curious_client(&["http/1.1"]));
+        let stream = try_tls(gateway.secure, asked, config).await.unwrap();
+        let certificate = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
+        assert!(is_for(&certificate, expected), "another certificate than that of {expected} for {asked}");
+        assert_eq!(Client::over(stream).await.ask(Ask::get("/").host(asked)).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_believes_our_authority_believes_both_certificates() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    for name in [HOST, OTHER_HOST] {
+        try_tls(gateway.secure, name, certificates::client(&[]).into()).await.unwrap();
+    }
+    assert!(try_tls(gateway.secure, "unknown.example", certificates::client(&[]).into()).await.is_err());
+}
+
+#[tokio::test]
+async fn the_protocol_is_agreed_on_and_h2_is_preferred() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    let cases: [(&[&str], Option<&[u8]>); 4] = [
+        (&["http/1.1", "h2"], Some(b"h2")),
+        (&["h2"], Some(b"h2")),
+        (&["http/1.1"], Some(b"http/1.1")),
+        (&[], None),
+    ];
+    for (offered, agreed) in cases {
+        let stream = try_tls(gateway.secure, HOST, certificates::client(offered).into()).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), agreed);
+    }
+    let refused = try_tls(gateway.secure, HOST, certificates::client(&["imap"]).into()).await;
+    assert!(refused.unwrap_err().to_string().contains("NoApplicationProtocol"));
+}
+
+#[tokio::test]
+async fn a_client_without_alpn_is_served_http1() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    let stream = try_tls(gateway.secure, HOST, certificates::client(&[]).into()).await.unwrap();
+    assert_eq!(Client::over(stream).await.get("/").await.version, http::Version::HTTP_11);
+}
+
+#[tokio::test]
+async fn a_listener_without_h2_does_not_agree_on_it() {
+    let origin = Origin::start("a").await;
+    let configuration = Configuration::of(&[&origin]).listener(0, r#"protocols = ["http/1.1"]"#);
+    let gateway = Gateway::start(&configuration).await;
+    let stream = try_tls(gateway.secure, HOST, certificates::client(&["h2", "http/1.1"]).into()).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+}
+
+#[tokio::test]
+async fn sessions_are_resumed_whichever_worker_takes_the_connection() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let config = Arc::new(certificates::client_of(version, &["http/1.1"]));
+        for number in 0..12 {
+            let stream = try_tls(gateway.secure, HOST, config.clone()).await.unwrap();
+            let kind = stream.get_ref().1.handshake_kind();
+            let resumed = kind == Some(HandshakeKind::Resumed);
+            assert_eq!(resumed, number > 0, "connection {number} of {version:?}: {kind:?}");
+            // Tickets of TLS 1.3 come after the handshake.
+            assert_eq!(Client::over(stream).await.get("/").await.status, 200);
+        }
+    }
+    let exchanges = gateway.exchanges(24).await;
+    let workers: std::collections::BTreeSet<_> = exchanges.iter().map(|event| event.number("worker")).collect();
+    assert_eq!(workers.len(), 2);
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_cut_and_keeps_nobody_waiting() {
+    let origin = Origin::start("a").await;
+    let gateway = Gateway::start(&Configuration::of(&[&origin]).tables("[timeouts]\nhandshake = \"1s\"")).await;
+    let started = Instant::now();
+    let mut silent = Vec::new();
+    for number in 0..200 {
+        let mut raw = Raw::to(gateway.secure).await;
+        match number % 3 {
+            0 => {}
+            // The start of a ClientHello, and of nothing.
+            1 => raw.say([22, 3, 1, 2, 0, 1, 0]).await,
+            _ => raw.say([22]).await,
+        }
+        silent.push(raw);
+    }
+    let served = Instant::now();
+    assert_eq!(Client::h1(&gateway).await.get("/").await.status, 200);
+    assert!(served.elapsed() < PATIENCE / 3, "a good client waited behind those that are silent");
+    for raw in &mut silent {
+        raw.hear_all().await;
+    }
+    assert!(started.elapsed() < PATIENCE, "silent clients were kept");
+    assert_eq!(Client::h2(&gateway).await.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_tls_is_turned_away() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    let noise: Vec<u8> = (0..4096_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for bytes in [&b"GET / HTTP/1.1\r\nhost: app.test\r\n\r\n"[..], &noise, &[22, 3, 1, 0xff, 0xff], &[0; 100]] {
+        let mut raw = Raw::to(gateway.secure).await;
+        raw.say(bytes).await;
+        let heard = raw.hear_all_after_end().await;
+        assert!(!heard.contains("200 OK"), "{heard}");
+    }
+    drop(connect(gateway.secure).await);
+    assert_eq!(Client::h1(&gateway).await.get("/").await.status, 200);
+    assert_eq!(origin.requests(), 1);
+}
+
+#[tokio::test]
+async fn h2_is_spoken_on_a_plain_listener_that_names_it_and_on_no_other() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    assert_eq!(Client::plain_h2(&gateway).await.get("/").await.version, http::Version::HTTP_2);
+    assert_eq!(Client::plain(&gateway).await.get("/").await.version, http::Version::HTTP_11);
+
+    let only_http1 = Configuration::of(&[&origin]).listener(1, r#"protocols = ["http/1.1"]"#);
+    let gateway = Gateway::start(&only_http1).await;
+    let mut raw = Raw::plain(&gateway).await;
+    raw.say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    let heard = raw.hear_all().await;
+    assert!(heard.is_empty() || heard.starts_with("HTTP/1.1 4") || heard.starts_with("HTTP/1.1 505"), "{heard:?}");
+    assert_eq!(Client::plain(&gateway).await.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_used_stops_the_start_and_is_named() {
+    let origin = Origin::start("a").await;
+    let lines = "[[listener]]\naddress = \"127.0.0.1:0\"\ntls.certificates = [{ certificate = \"site.pem\", key = \"other.key\" }]";
+    let output = Gateway::refuse(&Configuration::of(&[&origin]).tables(lines));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("other.key"), "{said}");
+}

@@ -88,7 +88,6 @@ fn cargo(root: &Path, folder: &Path, names: &[String]) -> Result<(), Box<dyn Err
     let output = cargo.output()?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        eprintln!("{said}");
         let line = said.lines().find(|line| line.starts_with("error")).unwrap_or("cargo failed");
         return Err(format!("the default plugins do not build: {line}").into());
     }

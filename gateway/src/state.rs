@@ -216,7 +216,7 @@ pub enum Change {
     /// Another version of a plugin, for all its uses at once. `done` is answered when this worker has switched.
     Swap(Vec<Filling>, oneshot::Sender<()>),
     /// An instance for a slot that has lost one.
-    Refill(UseIndex, Arc<Plugin>, Instance),
+    Refill(UseIndex, Arc<Plugin>, Box<Instance>),
     /// Take nothing new, finish what there is.
     Drain,
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::certificates;
@@ -32,13 +33,19 @@ pub struct Configuration {
 impl Configuration {
     /// One route, one upstream, these endpoints; `round-robin`.
     pub fn of(origins: &[&Origin]) -> Self {
-        let endpoint = |origin: &&Origin| (origin.name.clone(), origin.address.to_string(), String::new());
+        let endpoints: Vec<_> = origins.iter().map(|origin| (origin.name.as_str(), origin.address)).collect();
+        Self::at(&endpoints)
+    }
+
+    /// The same with endpoints by id and address.
+    pub fn at(endpoints: &[(&str, SocketAddr)]) -> Self {
+        let endpoint = |(id, address): &(&str, SocketAddr)| ((*id).to_owned(), address.to_string(), String::new());
         Self {
             workers: 2,
             routing: "[]".into(),
             response: "[]".into(),
             selection: r#"["round-robin"]"#.into(),
-            endpoints: origins.iter().map(endpoint).collect(),
+            endpoints: endpoints.iter().map(endpoint).collect(),
             ..Self::default()
         }
     }

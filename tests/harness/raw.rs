@@ -34,6 +34,11 @@ impl Raw {
         Self(Box::new(connect(address).await.0))
     }
 
+    /// False if the gateway no longer listens.
+    pub async fn try_say(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.0.write_all(bytes.as_ref()).await.is_ok() && self.0.flush().await.is_ok()
+    }
+
     pub async fn say(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
         self.0.flush().await.unwrap();

@@ -63,7 +63,7 @@ impl Control {
         let (Some(owner), Some(to)) = (self.plan.uses.get(place), self.workers.get(worker)) else { return };
         match plugin.start(owner, worker) {
             // A worker that is gone needs nothing any more.
-            Ok(instance) => drop(to.send(Change::Refill(place, plugin, instance)).await),
+            Ok(instance) => drop(to.send(Change::Refill(place, plugin, Box::new(instance))).await),
             Err(error) => {
                 tracing::warn!(target: "plugin", r#use = %owner.name, plugin = %plugin.name, reason = %error, "no new instance");
             }

@@ -67,14 +67,7 @@ pub(super) fn link(
             ComponentItem::Resource(_) => {
                 instance.resource(name, ResourceType::host::<Handle>(), |_, _| Ok(()))?;
             }
-            ComponentItem::ComponentFunc(_) => {
-                if !link_function(&mut instance, interface, name)? {
-                    let import = import.to_owned();
-                    let function = name.to_owned();
-                    instance
-                        .func_new(name, move |_, _, _, _| bail!("{import}#{function} is not available to plugins"))?;
-                }
-            }
+            ComponentItem::ComponentFunc(_) => link_function(&mut instance, interface, name)?,
             _ => {}
         }
     }
@@ -100,15 +93,24 @@ struct Datetime {
 
 type Streamed<T> = Result<(std::result::Result<T, StreamError>,)>;
 
-/// Links a function that guests can reach; false for one that they cannot.
-fn link_function(to: &mut LinkerInstance<'_, Context>, interface: &str, name: &str) -> Result<bool> {
-    match interface.split_once('/').unwrap_or_default() {
-        ("io", _) => return link_io(to, name),
-        ("random", _) => return link_random(to, name),
-        ("clocks", part) => return link_clocks(to, part, name),
-        ("sockets", _) => return link_sockets(to, name),
-        _ => {}
+fn link_function(to: &mut LinkerInstance<'_, Context>, interface: &str, name: &str) -> Result<()> {
+    let linked = match interface.split_once('/').unwrap_or_default() {
+        ("io", _) => link_io(to, name)?,
+        ("random", _) => link_random(to, name)?,
+        ("clocks", part) => link_clocks(to, part, name)?,
+        ("sockets", _) => link_sockets(to, name)?,
+        _ => link_rest(to, name)?,
+    };
+    if !linked {
+        let function = format!("wasi:{interface}#{name}");
+        to.func_new(name, move |_, _, _, _| bail!("{function} is not available to plugins"))?;
     }
+    Ok(())
+}
+
+/// The rest: `cli` and `filesystem`. Like its neighbours it says false of a function that guests cannot reach, since it
+/// takes a resource that is never handed out.
+fn link_rest(to: &mut LinkerInstance<'_, Context>, name: &str) -> Result<bool> {
     match name {
         "get-environment" => to.func_wrap(name, |_, ()| Ok((Vec::<(String, String)>::new(),)))?,
         "get-arguments" => to.func_wrap(name, |_, ()| Ok((Vec::<String>::new(),)))?,

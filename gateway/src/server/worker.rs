@@ -109,7 +109,7 @@ async fn serve(setup: Setup) {
             }
             Change::Refill(place, plugin, instance) => {
                 if let Some(slot) = worker.state().slots.get(place) {
-                    slot.refill(&plugin, instance);
+                    slot.refill(&plugin, *instance);
                 }
             }
             Change::Drain => break,

@@ -1,0 +1,105 @@
+//! Nothing waits for ever: each wait has a deadline of its own, and who is slow holds up nobody else.
+
+use http_body_util::BodyExt;
+
+use crate::harness::{Ask, Client, Configuration, Gateway, Origin, Raw, within};
+
+async fn with_timeouts(origin: &Origin, timeouts: &str) -> Gateway {
+    Gateway::start(&Configuration::of(&[origin]).tables(&format!("[timeouts]\n{timeouts}"))).await
+}
+
+#[tokio::test]
+async fn a_request_head_that_is_not_finished_in_time_is_cut() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, r#"request-header = "300ms""#).await;
+    for mut raw in [Raw::tls(&gateway).await, Raw::plain(&gateway).await] {
+        raw.say("GET / HTTP/1.1\r\nhost: app.test\r\nx-sl").await;
+        let heard = raw.hear_all().await;
+        assert!(heard.is_empty() || heard.starts_with("HTTP/1.1 408 "), "{heard:?}");
+    }
+    assert_eq!(Client::h1(&gateway).await.get("/").await.status, 200);
+    assert_eq!(origin.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_request_head_that_drips_is_cut_all_the_same() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, r#"request-header = "300ms""#).await;
+    let mut raw = Raw::plain(&gateway).await;
+    raw.say("GET / HTTP/1.1\r\nhost: app.test\r\n").await;
+    within("the end of a dripping request", async {
+        while raw.try_say("x-drip: drop\r\n").await {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert_eq!(origin.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed_after_its_idle_time() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, r#"client-idle = "300ms""#).await;
+    let mut raw = Raw::tls(&gateway).await;
+    raw.say("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n").await;
+    raw.hear_until(r#""version""#).await;
+    raw.hear_all().await;
+    assert_eq!(Raw::plain(&gateway).await.hear_all().await, "");
+    let mut h2 = Client::h2(&gateway).await;
+    assert_eq!(h2.get("/").await.status, 200);
+    crate::harness::eventually("the end of an idle connection", async || (!h2.is_open().await).then_some(())).await;
+}
+
+#[tokio::test]
+async fn an_idle_time_does_not_cut_what_is_served() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, "client-idle = \"300ms\"\nrequest-header = \"300ms\"").await;
+    origin.hold();
+    let mut clients = [Client::h1(&gateway).await, Client::h2(&gateway).await].map(|mut client| {
+        tokio::spawn(async move { client.get("/").await })
+    });
+    origin.holds(2).await;
+    // Longer than both, by the clock of a connection that is idle for as long.
+    Raw::plain(&gateway).await.hear_all().await;
+    Raw::plain(&gateway).await.hear_all().await;
+    origin.release();
+    for client in &mut clients {
+        assert_eq!(client.await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_body_on_which_nothing_moves_is_cut_in_either_direction() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, r#"stream-idle = "300ms""#).await;
+    origin.hold();
+    for mut client in [Client::h1(&gateway).await, Client::h2(&gateway).await] {
+        let mut body = client.send(Ask::get("/halves")).await.unwrap().into_body();
+        assert!(within("the first half", body.frame()).await.unwrap().is_ok());
+        assert!(within("the end of a stalled body", body.collect()).await.is_err());
+    }
+    origin.holds(0).await;
+    let mut raw = Raw::plain(&gateway).await;
+    raw.say("POST / HTTP/1.1\r\nhost: app.test\r\ncontent-length: 10\r\n\r\nhalf").await;
+    let heard = raw.hear_all().await;
+    assert!(!heard.contains(" 200 OK"), "{heard:?}");
+    origin.holds(0).await;
+}
+
+#[tokio::test]
+async fn many_slow_heads_hold_up_nobody() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, r#"request-header = "1s""#).await;
+    let mut slow = Vec::new();
+    for _ in 0..300 {
+        let mut raw = Raw::plain(&gateway).await;
+        raw.say("GET / HTTP/1.1\r\n").await;
+        slow.push(raw);
+    }
+    for _ in 0..20 {
+        assert_eq!(Client::h1(&gateway).await.get("/").await.status, 200);
+    }
+    for raw in &mut slow {
+        raw.hear_all().await;
+    }
+}

@@ -1,4 +1,5 @@
-//! The built-in ways to choose an endpoint, each with the figures that it promises, over real connections and two workers.
+//! The built-in ways to choose an endpoint, each with the figures that it promises, over real connections and two
+//! workers.
 
 use std::collections::HashMap;
 
@@ -42,7 +43,9 @@ async fn round_robin_serves_where_no_selection_is_configured() {
 
 fn weighted(origins: &[Origin; 3], selection: &str, weights: [u32; 3]) -> Configuration {
     let configuration = Configuration::of(&origins.each_ref()).selection(selection);
-    (0..3).zip(weights).fold(configuration, |configuration, (n, weight)| configuration.endpoint(n, &format!("weight = {weight}")))
+    (0..3)
+        .zip(weights)
+        .fold(configuration, |configuration, (n, weight)| configuration.endpoint(n, &format!("weight = {weight}")))
 }
 
 #[tokio::test]
@@ -131,7 +134,11 @@ async fn power_of_two_choices_leaves_an_endpoint_alone_that_holds_more_than_the_
 }
 
 /// That many requests at once for that endpoint, each over its own connection; ends when all are answered.
-async fn in_background(gateway: &Gateway, count: usize, endpoint: &'static str) -> impl Future<Output = ()> + Send + use<> {
+async fn in_background(
+    gateway: &Gateway,
+    count: usize,
+    endpoint: &'static str,
+) -> impl Future<Output = ()> + Send + use<> {
     let mut clients = Vec::new();
     for _ in 0..count {
         clients.push(Client::h1(gateway).await);

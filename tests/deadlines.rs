@@ -55,9 +55,8 @@ async fn an_idle_time_does_not_cut_what_is_served() {
     let origin = Origin::start("a").await;
     let gateway = with_timeouts(&origin, "client-idle = \"300ms\"\nrequest-header = \"300ms\"").await;
     origin.hold();
-    let mut clients = [Client::h1(&gateway).await, Client::h2(&gateway).await].map(|mut client| {
-        tokio::spawn(async move { client.get("/").await })
-    });
+    let mut clients = [Client::h1(&gateway).await, Client::h2(&gateway).await]
+        .map(|mut client| tokio::spawn(async move { client.get("/").await }));
     origin.holds(2).await;
     // Longer than both, by the clock of a connection that is idle for as long.
     Raw::plain(&gateway).await.hear_all().await;

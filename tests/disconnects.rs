@@ -1,5 +1,5 @@
-//! Clients that go away: a thousand after the choice, a thousand in the middle of an upload, a thousand in the middle of a
-//! download. Nothing is left in flight anywhere.
+//! Clients that go away: a thousand after the choice, a thousand in the middle of an upload, a thousand in the middle
+//! of a download. Nothing is left in flight anywhere.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -18,7 +18,7 @@ async fn gateway(origins: &[Origin; 3]) -> Gateway {
 }
 
 async fn client(gateway: &Gateway, number: usize) -> Client {
-    if number % 2 == 0 { Client::h1(gateway).await } else { Client::h2(gateway).await }
+    if number.is_multiple_of(2) { Client::h1(gateway).await } else { Client::h2(gateway).await }
 }
 
 /// Nothing is in flight, by the host's figures and by the origins' own.

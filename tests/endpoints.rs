@@ -1,5 +1,5 @@
-//! Who may be chosen, and what happens when an endpoint is dead: the host has the last word, and a request that was not sent
-//! is sent to another.
+//! Who may be chosen, and what happens when an endpoint is dead: the host has the last word, and a request that was not
+//! sent is sent to another.
 
 use crate::harness::raw::RawOrigin;
 use crate::harness::{Ask, Client, Configuration, Gateway, Origin, component, load};
@@ -59,7 +59,8 @@ async fn a_draining_endpoint_is_not_chosen_by_a_use_that_did_not_ask_for_it() {
 async fn a_request_that_was_not_sent_is_sent_to_another_endpoint() {
     let origins: [Origin; 3] = Origin::several().await;
     origins[0].die().await;
-    let gateway = Gateway::start(&choosing(&origins.each_ref()).upstream("ejection = { consecutive-failures = 0 }")).await;
+    let gateway =
+        Gateway::start(&choosing(&origins.each_ref()).upstream("ejection = { consecutive-failures = 0 }")).await;
     for mut client in [Client::h1(&gateway).await, Client::h2(&gateway).await] {
         let answer = client.ask(at("/again", "a b")).await;
         assert_eq!((answer.status.as_u16(), answer.origin()), (200, "b"));

@@ -1,4 +1,5 @@
-//! What goes wrong becomes a status by one map, with a short plain body and a `Proxy-Status` that says whose fault it was.
+//! What goes wrong becomes a status by one map, with a short plain body and a `Proxy-Status` that says whose fault it
+//! was.
 
 use std::time::Instant;
 
@@ -158,7 +159,9 @@ async fn heads_over_the_limits_are_431_and_414() {
 async fn tunnels_and_traces_are_not_offered() {
     let origin = Origin::start("a").await;
     let gateway = Gateway::start(&Configuration::of(&[&origin])).await;
-    for request in ["CONNECT app.test:443 HTTP/1.1\r\nhost: app.test:443\r\n\r\n", "TRACE / HTTP/1.1\r\nhost: app.test\r\n\r\n"] {
+    for request in
+        ["CONNECT app.test:443 HTTP/1.1\r\nhost: app.test:443\r\n\r\n", "TRACE / HTTP/1.1\r\nhost: app.test\r\n\r\n"]
+    {
         let mut raw = Raw::plain(&gateway).await;
         raw.say(request).await;
         let heard = raw.hear_all_after_end().await;

@@ -19,7 +19,10 @@ async fn fields_of_one_connection_do_not_pass_in_either_direction() {
         .header("proxy-authorization", "Basic c2VjcmV0")
         .header("te", "gzip")
         .header("x-stays", "yes")
-        .header("x-answer-with", "connection: x-theirs|x-theirs: one|keep-alive: timeout=5|proxy-authenticate: Basic|x-kept: yes");
+        .header(
+            "x-answer-with",
+            "connection: x-theirs|x-theirs: one|keep-alive: timeout=5|proxy-authenticate: Basic|x-kept: yes",
+        );
     let answer = Client::h1(&gateway).await.ask(ask).await;
     for field in ["x-mine", "keep-alive", "proxy-connection", "proxy-authorization", "te", "connection"] {
         assert_eq!(answer.seen_field(field), "", "{field} reached the origin");
@@ -115,7 +118,9 @@ async fn cookies_are_joined_for_the_origin_and_its_own_stay_apart() {
 #[tokio::test]
 async fn a_date_is_added_where_it_is_missing_and_left_where_it_is_not() {
     let dateless = RawOrigin::answers(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-    let dated = RawOrigin::answers(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\nok").await;
+    let dated =
+        RawOrigin::answers(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\nok")
+            .await;
     for (origin, expected) in [(&dateless, None), (&dated, Some("Thu, 01 Jan 1970 00:00:00 GMT"))] {
         let gateway = Gateway::start(&Configuration::at(&[("raw", origin.address)])).await;
         let answer = Client::h1(&gateway).await.get("/").await;
@@ -129,14 +134,20 @@ async fn an_expectation_is_answered_before_the_body_is_sent() {
     let origin = Origin::start("a").await;
     let gateway = plain_gateway(&origin).await;
     let mut raw = Raw::tls(&gateway).await;
-    raw.say("POST / HTTP/1.1\r\nhost: app.test\r\ncontent-length: 4\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n").await;
+    raw.say(
+        "POST / HTTP/1.1\r\nhost: app.test\r\ncontent-length: 4\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n",
+    )
+    .await;
     raw.hear_until("HTTP/1.1 100 ").await;
     raw.say("body").await;
     let heard = raw.hear_all().await;
     assert!(heard.contains(" 200 OK") && heard.contains(r#""body_bytes":4"#), "{heard}");
 
     let mut raw = Raw::tls(&gateway).await;
-    raw.say("POST / HTTP/1.1\r\nhost: app.test\r\ncontent-length: 4\r\nexpect: a-miracle\r\nconnection: close\r\n\r\nbody").await;
+    raw.say(
+        "POST / HTTP/1.1\r\nhost: app.test\r\ncontent-length: 4\r\nexpect: a-miracle\r\nconnection: close\r\n\r\nbody",
+    )
+    .await;
     assert!(raw.hear_all().await.starts_with("HTTP/1.1 417 "));
 }
 

@@ -10,7 +10,8 @@ const USE: &str = r#"{ plugin = "guest", config = { greeting = "hello" } }"#;
 /// The guest at an upstream with two endpoints of which the second drains, on one worker.
 fn selecting(origins: &[Origin; 2]) -> Configuration {
     let configuration = Configuration::of(&origins.each_ref()).workers(1).plugin("guest", component("everything"));
-    let configuration = configuration.top("zone = \"z\"\nhash-seed = 7").selection(&format!("[{USE}, \"round-robin\"]"));
+    let configuration =
+        configuration.top("zone = \"z\"\nhash-seed = 7").selection(&format!("[{USE}, \"round-robin\"]"));
     let configuration = configuration.endpoint(0, r#"weight = 3, zone = "y", priority = 2, labels = { gpu = "h200" }"#);
     configuration.endpoint(1, r#"state = "draining""#)
 }

@@ -1,7 +1,30 @@
-//! The promises, end to end: each file is a subject, each test a promise with its name. They run the real program as a child,
-//! between real clients and real backends; `harness` has what they share, `guests` the components that misbehave.
+//! The promises, end to end: each file is a subject, each test a promise with its name. They run the real program as a
+//! child, between real clients and real backends; `harness` has what they share, `guests` the components that
+//! misbehave.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
+#![allow(clippy::print_stderr, reason = "what a failing test tells goes to its reader")]
 #![allow(unreachable_pub, missing_docs, reason = "nothing here is anybody's library")]
-#![allow(dead_code, reason = "temporary")]
 
 mod harness;
+
+mod bad_files; // a bad plugin file changes nothing
+mod balancing; // each way to choose an endpoint keeps its figures
+mod commands; // arguments, exit codes, the demo
+mod contract; // wit/ is as recorded, and the default plugins keep to it
+mod deadlines; // nothing waits for ever
+mod disconnects; // clients that leave leave nothing behind
+mod drain; // SIGTERM answers all that was accepted
+mod endpoints; // who may be chosen, retry, ejection, the pool
+mod errors; // causes become statuses by one map
+mod forwarding; // what happens to messages that pass
+mod honoured; // a plugin gets what it asks for
+mod house; // the house is as its map says
+mod instances; // one instance of a use on each worker
+mod misbehaviour; // plugins that misbehave hurt themselves
+mod policies; // the plugins that route and edit
+mod routes; // which route takes a request
+mod sticky; // sessions
+mod streaming; // bodies stream past
+mod swap; // plugins are replaced under load
+mod tls; // certificates, protocols, resumption, handshakes
+mod tools; // curl, openssl, h2load

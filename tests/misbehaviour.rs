@@ -1,5 +1,5 @@
-//! Plugins that misbehave: the log says which use, plugin, version and hook it was and why, the exchange goes by the use's
-//! policy, and the next one is fine.
+//! Plugins that misbehave: the log says which use, plugin, version and hook it was and why, the exchange goes by the
+//! use's policy, and the next one is fine.
 
 use crate::harness::{Answer, Ask, Client, Configuration, Event, Gateway, Origin, component};
 
@@ -79,7 +79,8 @@ async fn a_guest_that_panics_says_so_in_the_log_and_forges_no_line() {
     trouble(&gateway, "selection").await;
     let says = |event: &Event| event.text("use") == use_of("selection");
     gateway.failure(&use_of("selection"), "selection").await;
-    let said: Vec<Event> = gateway.log.events().into_iter().filter(|event| event.text("target") == "guest" && says(event)).collect();
+    let said: Vec<Event> =
+        gateway.log.events().into_iter().filter(|event| event.text("target") == "guest" && says(event)).collect();
     assert!(said.iter().any(|event| event.message().contains("the guest is out of its depth")), "{said:?}");
     assert!(gateway.log.filter("forged", |_| true).is_empty());
 }
@@ -111,7 +112,9 @@ async fn answers_that_name_nobody_are_faults() {
     let configuration = Configuration::of(&[&origin]).plugin("guest", component("out_of_range"));
     let gateway = Gateway::start(&configuration.routing(r#"["guest"]"#).selection(r#"["guest", "round-robin"]"#)).await;
     let mut client = Client::h2(&gateway).await;
-    for (asked, hook) in [("routing", "routing"), ("reply", "routing"), ("selection", "selection"), ("reject", "selection")] {
+    for (asked, hook) in
+        [("routing", "routing"), ("reply", "routing"), ("selection", "selection"), ("reject", "selection")]
+    {
         let before = gateway.log.filter("plugin failed", |_| true).len();
         let answer = client.ask(Ask::get("/").header("x-misbehave", asked)).await;
         assert_eq!(answer.status, 200, "{asked}");
@@ -158,7 +161,14 @@ async fn what_a_guest_prints_becomes_log_lines_one_for_each_and_not_too_many() {
         let wanted = wanted.to_owned();
         move |event: &Event| event.text("target") == "guest" && event.message() == wanted
     };
-    let all = ["printed on stdout", "printed on stderr", "\\u{1b}[31mred\\u{1b}[0m", "first of two", "second of two", "flood 10"];
+    let all = [
+        "printed on stdout",
+        "printed on stderr",
+        "\\u{1b}[31mred\\u{1b}[0m",
+        "first of two",
+        "second of two",
+        "flood 10",
+    ];
     for line in all {
         let event = gateway.log.wait_for(line, lines(line)).await;
         assert_eq!(event.text("use"), use_of("selection"));
@@ -196,7 +206,8 @@ async fn huge_answers_are_not_taken() {
     assert_eq!(answer.headers("x-many").len(), 64);
     gateway.log.wait_for("64 edits were taken", |_| true).await;
     let long = |event: &Event| event.text("target") == "guest" && event.message().starts_with("long long");
-    let lines: Vec<usize> = gateway.log.events().iter().filter(|e| long(e)).map(|event| event.message().len()).collect();
+    let lines: Vec<usize> =
+        gateway.log.events().iter().filter(|e| long(e)).map(|event| event.message().len()).collect();
     assert_eq!(lines, [1024]);
     if let (Some(before), Some(after)) = (before, gateway.resident()) {
         assert!(after < before + (64 << 20), "grew from {before} to {after} bytes");

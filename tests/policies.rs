@@ -4,7 +4,10 @@ use crate::harness::{Ask, Client, Configuration, Gateway, Origin, load};
 
 /// A second upstream `app-next`.
 fn next(origin: &Origin) -> String {
-    format!("[[upstream]]\nname = \"app-next\"\nendpoints = [{{ id = \"{}\", address = \"{}\" }}]", origin.name, origin.address)
+    format!(
+        "[[upstream]]\nname = \"app-next\"\nendpoints = [{{ id = \"{}\", address = \"{}\" }}]",
+        origin.name, origin.address
+    )
 }
 
 #[tokio::test]
@@ -53,7 +56,10 @@ async fn headers_sets_appends_and_removes() {
 async fn headers_apply_to_the_gateways_own_error_answers_too() {
     let origin = Origin::start("a").await;
     origin.die().await;
-    let gateway = Gateway::start(&Configuration::of(&[&origin]).response(r#"[{ plugin = "headers", config = { preset = "secure" } }]"#)).await;
+    let gateway = Gateway::start(
+        &Configuration::of(&[&origin]).response(r#"[{ plugin = "headers", config = { preset = "secure" } }]"#),
+    )
+    .await;
     let answer = Client::h1(&gateway).await.get("/").await;
     assert_eq!(answer.status, 502);
     assert_eq!(answer.header("x-content-type-options"), "nosniff");

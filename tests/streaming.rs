@@ -54,7 +54,8 @@ async fn a_gibibyte_down_to_a_slow_client_takes_little_memory() {
     let gateway = warm(&origin).await;
     for protocol in ["h1", "h2"] {
         let mut watch = Watch::new(&gateway);
-        let mut body = client(&gateway, protocol).await.send(Ask::get(&format!("/bytes/{GIB}"))).await.unwrap().into_body();
+        let mut body =
+            client(&gateway, protocol).await.send(Ask::get(&format!("/bytes/{GIB}"))).await.unwrap().into_body();
         let mut bytes = 0;
         let mut looked = 0;
         while let Some(frame) = within("more of the body", body.frame()).await {
@@ -145,6 +146,24 @@ async fn a_body_of_unknown_length_and_its_trailers_arrive_whole() {
         sender.send_trailers(trailers.into_iter().collect()).await.unwrap();
         drop(sender);
         let seen = answer.await.unwrap().seen();
-        assert_eq!((&seen["body_start"], &seen["trailers"]["x-sum"][0]), (&"one two".into(), &"7".into()), "{protocol}");
+        assert_eq!(
+            (&seen["body_start"], &seen["trailers"]["x-sum"][0]),
+            (&"one two".into(), &"7".into()),
+            "{protocol}"
+        );
     }
+}
+
+#[tokio::test]
+async fn trailers_of_an_answer_reach_clients_that_can_take_them() {
+    let origin = Origin::start("a").await;
+    let gateway = Gateway::start(&Configuration::of(&[&origin])).await;
+    for protocol in ["h1", "h2"] {
+        let ask = Ask::get("/trailers").header("te", "trailers").header("x-answer-with", "trailer: x-sum");
+        let answer = client(&gateway, protocol).await.ask(ask).await;
+        assert_eq!((answer.text(), answer.trailers["x-sum"].to_str().unwrap()), ("summed up", "7"), "{protocol}");
+    }
+    let mut plain = Client::h1(&gateway).await;
+    let answer = plain.ask(Ask::get("/trailers").header("x-answer-with", "trailer: x-sum")).await;
+    assert_eq!((answer.text(), answer.trailers.len()), ("summed up", 0));
 }

@@ -1,5 +1,5 @@
-//! Saving a new file over a plugin's replaces it while traffic flows: no request is lost, none is answered twice, and each is
-//! decided by one version in all its hooks.
+//! Saving a new file over a plugin's replaces it while traffic flows: no request is lost, none is answered twice, and
+//! each is decided by one version in all its hooks.
 
 use std::fs;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ fn version(answer: &Answer) -> usize {
     stamps[0].strip_prefix('v').unwrap().parse().unwrap()
 }
 
-/// What the test knows of the swaps, for those that send meanwhile. Version 1 serves before the first swap, after the second,
-/// and so on.
+/// What the test knows of the swaps, for those that send meanwhile. Version 1 serves before the first swap, after the
+/// second, and so on.
 #[derive(Default)]
 struct Progress {
     /// Files saved.
@@ -57,7 +57,8 @@ async fn traffic(gateway: Arc<Gateway>, progress: Arc<Progress>, name: &'static 
         let saved = progress.saved.load(Ordering::SeqCst);
         let version = version(&answer);
         let epoch = (seen..=saved).find(|epoch| epoch % 2 + 1 == version);
-        seen = epoch.unwrap_or_else(|| panic!("{id} was decided by version {version}, between swaps {seen} and {saved}"));
+        seen =
+            epoch.unwrap_or_else(|| panic!("{id} was decided by version {version}, between swaps {seen} and {saved}"));
         ids.push(id);
     }
     ids

@@ -1,5 +1,5 @@
-//! TLS towards clients: the certificate by name, the protocol by agreement, sessions resumed on every worker, and handshakes
-//! that lead nowhere.
+//! TLS towards clients: the certificate by name, the protocol by agreement, sessions resumed on every worker, and
+//! handshakes that lead nowhere.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,12 +43,8 @@ async fn a_client_that_believes_our_authority_believes_both_certificates() {
 async fn the_protocol_is_agreed_on_and_h2_is_preferred() {
     let origin = Origin::start("a").await;
     let gateway = gateway(&origin).await;
-    let cases: [(&[&str], Option<&[u8]>); 4] = [
-        (&["http/1.1", "h2"], Some(b"h2")),
-        (&["h2"], Some(b"h2")),
-        (&["http/1.1"], Some(b"http/1.1")),
-        (&[], None),
-    ];
+    let cases: [(&[&str], Option<&[u8]>); 4] =
+        [(&["http/1.1", "h2"], Some(b"h2")), (&["h2"], Some(b"h2")), (&["http/1.1"], Some(b"http/1.1")), (&[], None)];
     for (offered, agreed) in cases {
         let stream = try_tls(gateway.secure, HOST, certificates::client(offered).into()).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), agreed);

@@ -1,4 +1,5 @@
-//! The tools that people reach for: `curl`, `openssl s_client`, `h2load`. A tool that is not installed is left out, and said.
+//! The tools that people reach for: `curl`, `openssl s_client`, `h2load`. A tool that is not installed is left out, and
+//! said.
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
@@ -48,7 +49,9 @@ async fn curl_is_served_over_both_protocols() {
         (format!("--http1.1 http://{plain}/"), "1.1"),
         (format!("--http2-prior-knowledge http://{plain}/"), "2"),
     ] {
-        let all = words(&format!("--silent --show-error --fail --output /dev/null --write-out %{{http_code}}/%{{http_version}} {arguments}"));
+        let all = words(&format!(
+            "--silent --show-error --fail --output /dev/null --write-out %{{http_code}}/%{{http_version}} {arguments}"
+        ));
         let Some(output) = run("curl", all).await else { return };
         assert_eq!(text(&output), format!("200/{version}"), "{arguments}");
     }
@@ -63,7 +66,11 @@ async fn curl_does_not_believe_a_name_that_no_certificate_is_for() {
     let line = format!("--silent --cacert {} {resolve} https://unknown.example:{port}/", authority.path().display());
     let Some(output) = run("curl", words(&line)).await else { return };
     assert_eq!(output.status.code(), Some(60), "{}", text(&output));
-    let Some(output) = run("curl", words(&format!("--silent --insecure {resolve} https://unknown.example:{port}/"))).await else { return };
+    let Some(output) =
+        run("curl", words(&format!("--silent --insecure {resolve} https://unknown.example:{port}/"))).await
+    else {
+        return;
+    };
     assert!(output.status.success(), "{}", text(&output));
 }
 
@@ -71,7 +78,9 @@ async fn curl_does_not_believe_a_name_that_no_certificate_is_for() {
 async fn openssl_sees_the_certificate_and_the_protocol() {
     let origin = Origin::start("a").await;
     let (gateway, authority) = gateway(&origin).await;
-    for (name, protocol, version) in [(HOST, "h2", "tls1_3"), (OTHER_HOST, "http/1.1", "tls1_2"), (HOST, "h2", "tls1_2")] {
+    for (name, protocol, version) in
+        [(HOST, "h2", "tls1_3"), (OTHER_HOST, "http/1.1", "tls1_2"), (HOST, "h2", "tls1_2")]
+    {
         let line = format!(
             "s_client -connect {} -servername {name} -alpn {protocol} -{version} -CAfile {} -verify_hostname {name} -verify_return_error",
             gateway.secure,

@@ -138,3 +138,8 @@ pub use setup::{Edit, Prepared, RespondWhen, Setup};
 pub use shares::Shares;
 pub use state::State;
 pub use timer::Timer;
+
+// The plugin in the README is tested as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,5 +1,5 @@
-//! Chooses the endpoint whose id the request names in `x-endpoint`, on the first attempt; a list names one for each attempt.
-//! Without that field, and after the end of the list, it passes.
+//! Chooses the endpoint whose id the request names in `x-endpoint`, on the first attempt; a list names one for each
+//! attempt. Without that field, and after the end of the list, it passes.
 
 use sluice_plugin::selection::{Decision, Input};
 use sluice_plugin::{Issues, Members, NoConfig, Plugin, Request, Selection, Setup};

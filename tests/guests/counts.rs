@@ -1,5 +1,5 @@
-//! Counts its own calls in its own memory. Answers tell the count (`x-calls`) and the worker (`x-worker`) of the instance that
-//! chose, so that a test can see whether each worker has one instance, and only one.
+//! Counts its own calls in its own memory. Answers tell the count (`x-calls`) and the worker (`x-worker`) of the
+//! instance that chose, so that a test can see whether each worker has one instance, and only one.
 
 use sluice_plugin::response::{Action, Exchange};
 use sluice_plugin::selection::{Decision, Input};

@@ -1,5 +1,5 @@
-//! Writes header values with CR and LF, and names and fields that are not a plugin's to write. What the host said to each
-//! stands in `x-said`. With `{ "prepare": true }` it tries in `configure` already.
+//! Writes header values with CR and LF, and names and fields that are not a plugin's to write. What the host said to
+//! each stands in `x-said`. With `{ "prepare": true }` it tries in `configure` already.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Asks for everything that the contract offers, and tells what it got: each answer has a field `x-report`, JSON with what
-//! `setup` said, what the imports gave, and what `feedback`, `timer` and `state` brought.
+//! Asks for everything that the contract offers, and tells what it got: each answer has a field `x-report`, JSON with
+//! what `setup` said, what the imports gave, and what `feedback`, `timer` and `state` brought.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,8 +8,8 @@ use sluice_plugin::feedback::{Outcome, OutcomeKind};
 use sluice_plugin::response::{Action, Exchange};
 use sluice_plugin::{
     Cell, Counter, Edit, Feedback, Gauge, Health, Histogram, Issues, KeySource, Members, Plugin, Prepared, Request,
-    RespondWhen, Response, ResponseHead, Routing, Selection, Setup, State, TimeUs, Timer, endpoints, log, routing, sealing,
-    selection, store, upstreams,
+    RespondWhen, Response, ResponseHead, Routing, Selection, Setup, State, TimeUs, Timer, endpoints, log, routing,
+    sealing, selection, store, upstreams,
 };
 use std::time::Duration;
 
@@ -104,7 +104,8 @@ impl Selection for Guest {
     fn select(&mut self, input: selection::Input, request: Option<&Request>) -> selection::Decision {
         self.keys[1] = input.key;
         let draining = request.and_then(|request| request.header("x-draining")).and(self.draining);
-        draining.map_or(selection::Decision::pass().tagged(7), |endpoint| selection::Decision::endpoint(endpoint).tagged(8))
+        draining
+            .map_or(selection::Decision::pass().tagged(7), |endpoint| selection::Decision::endpoint(endpoint).tagged(8))
     }
 }
 
@@ -175,5 +176,7 @@ fn stored(request: &Request) -> u64 {
 fn sealed() -> bool {
     let token = sealing::seal(b"secret", Some(Duration::from_secs(60)));
     let changed = format!("{}{}", &token[1..], &token[..1]);
-    sealing::open(&token).as_deref() == Some(b"secret") && sealing::seal(b"secret", None) != token && sealing::open(&changed).is_none()
+    sealing::open(&token).as_deref() == Some(b"secret")
+        && sealing::seal(b"secret", None) != token
+        && sealing::open(&changed).is_none()
 }

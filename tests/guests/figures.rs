@@ -1,8 +1,11 @@
-//! Answers with the host's figures of each endpoint as they were when it chose: `x-in-flight: 0 3 0`. Up to four endpoints.
+//! Answers with the host's figures of each endpoint as they were when it chose: `x-in-flight: 0 3 0`. Up to four
+//! endpoints.
 
 use sluice_plugin::response::{Action, Exchange};
 use sluice_plugin::selection::{Decision, Input};
-use sluice_plugin::{Issues, Members, NoConfig, Plugin, Request, RespondWhen, Response, ResponseHead, Selection, Setup};
+use sluice_plugin::{
+    Issues, Members, NoConfig, Plugin, Request, RespondWhen, Response, ResponseHead, Selection, Setup,
+};
 use sluice_plugin::{Tag, endpoints};
 
 struct Guest {

@@ -1,6 +1,6 @@
-//! What the guests share: the rule when to misbehave, and a macro each for guests that do one thing in any hook and for those
-//! that stamp a version. A guest misbehaves only in the hook that the request field `x-misbehave` names, so that it passes
-//! the trial before it goes live, and so that the request after the bad one shows whether all is well again.
+//! What the guests share: the rule when to misbehave, and a macro each for guests that do one thing in any hook and for
+//! those that stamp a version. A guest misbehaves only in the hook that the request field `x-misbehave` names, so that
+//! it passes the trial before it goes live, and so that the request after the bad one shows whether all is well again.
 
 use sluice_plugin::Request;
 
@@ -61,8 +61,8 @@ macro_rules! misbehaves {
     };
 }
 
-/// A guest that stamps its version in all three hooks: on the request (`x-routed-by`), in the tag of its choice, which comes
-/// back in `x-selected-by`, and on the response (`x-answered-by`).
+/// A guest that stamps its version in all three hooks: on the request (`x-routed-by`), in the tag of its choice, which
+/// comes back in `x-selected-by`, and on the response (`x-answered-by`).
 #[macro_export]
 macro_rules! stamps {
     ($version:literal) => {

@@ -1,5 +1,5 @@
-//! Answers itself: the routing hook with the status in `x-reply`, a field and a body; the selection hook with the status in
-//! `x-reject`.
+//! Answers itself: the routing hook with the status in `x-reply`, a field and a body; the selection hook with the
+//! status in `x-reject`.
 
 use sluice_plugin::routing::{self, Routing};
 use sluice_plugin::selection::{self, Selection};

@@ -1,5 +1,5 @@
-//! A real HTTP client with one connection: HTTP/1.1 or HTTP/2, over TLS with the tests' own authority or plain. It sends an
-//! [`Ask`] and gives an [`Answer`].
+//! A real HTTP client with one connection: HTTP/1.1 or HTTP/2, over TLS with the tests' own authority or plain. It
+//! sends an [`Ask`] and gives an [`Answer`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,8 +48,6 @@ pub struct Answer {
 pub struct Client {
     sender: Sender,
     scheme: &'static str,
-    /// Where its end of the connection is.
-    pub local: SocketAddr,
 }
 
 enum Sender {
@@ -123,32 +121,31 @@ impl Answer {
 impl Client {
     /// HTTP/1.1 over TLS.
     pub async fn h1(gateway: &Gateway) -> Self {
-        let (stream, local) = tls(gateway.secure, HOST, &["http/1.1"]).await;
-        Self { sender: Self::over_http1(stream).await, scheme: "https", local }
+        let stream = tls(gateway.secure, HOST, &["http/1.1"]).await;
+        Self { sender: Self::over_http1(stream).await, scheme: "https" }
     }
 
     /// HTTP/2 over TLS.
     pub async fn h2(gateway: &Gateway) -> Self {
-        let (stream, local) = tls(gateway.secure, HOST, &["h2"]).await;
-        Self { sender: Self::over_http2(stream).await, scheme: "https", local }
+        let stream = tls(gateway.secure, HOST, &["h2"]).await;
+        Self { sender: Self::over_http2(stream).await, scheme: "https" }
     }
 
     /// HTTP/1.1 over plain TCP.
     pub async fn plain(gateway: &Gateway) -> Self {
-        let (stream, local) = connect(gateway.plain).await;
-        Self { sender: Self::over_http1(stream).await, scheme: "http", local }
+        let stream = connect(gateway.plain).await;
+        Self { sender: Self::over_http1(stream).await, scheme: "http" }
     }
 
     /// HTTP/2 over plain TCP, by prior knowledge.
     pub async fn plain_h2(gateway: &Gateway) -> Self {
-        let (stream, local) = connect(gateway.plain).await;
-        Self { sender: Self::over_http2(stream).await, scheme: "http", local }
+        let stream = connect(gateway.plain).await;
+        Self { sender: Self::over_http2(stream).await, scheme: "http" }
     }
 
     /// HTTP/1.1 over a connection that the test has made.
     pub async fn over(stream: TlsStream<TcpStream>) -> Self {
-        let local = stream.get_ref().0.local_addr().unwrap();
-        Self { sender: Self::over_http1(stream).await, scheme: "https", local }
+        Self { sender: Self::over_http1(stream).await, scheme: "https" }
     }
 
     async fn over_http1(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Sender {
@@ -221,23 +218,24 @@ pub async fn read(response: Response<Incoming>) -> Result<Answer, hyper::Error> 
 }
 
 /// A connection.
-pub async fn connect(address: SocketAddr) -> (TcpStream, SocketAddr) {
+pub async fn connect(address: SocketAddr) -> TcpStream {
     let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let local = stream.local_addr().unwrap();
-    (stream, local)
+    stream
 }
 
 /// A connection over TLS that asks for that name and offers those protocols.
-pub async fn tls(address: SocketAddr, name: &str, protocols: &[&str]) -> (TlsStream<TcpStream>, SocketAddr) {
-    let stream = try_tls(address, name, certificates::client(protocols).into()).await.unwrap();
-    let local = stream.get_ref().0.local_addr().unwrap();
-    (stream, local)
+pub async fn tls(address: SocketAddr, name: &str, protocols: &[&str]) -> TlsStream<TcpStream> {
+    try_tls(address, name, certificates::client(protocols).into()).await.unwrap()
 }
 
 /// The same with other settings, where it may fail.
-pub async fn try_tls(address: SocketAddr, name: &str, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
-    let (stream, _) = connect(address).await;
+pub async fn try_tls(
+    address: SocketAddr,
+    name: &str,
+    config: Arc<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = connect(address).await;
     let name = ServerName::try_from(name.to_owned()).unwrap();
     within("a TLS handshake", TlsConnector::from(config).connect(name, stream)).await
 }

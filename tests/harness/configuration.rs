@@ -1,5 +1,5 @@
-//! A configuration file in the making: two workers, a TLS listener and a plain one, one route `all` to one upstream `app`
-//! whose endpoints are the origins. A test changes what it is about, in the file's own words.
+//! A configuration file in the making: two workers, a TLS listener and a plain one, one route `all` to one upstream
+//! `app` whose endpoints are the origins. A test changes what it is about, in the file's own words.
 
 use std::fmt::Write;
 use std::fs;
@@ -143,7 +143,8 @@ impl Configuration {
 
     fn text(&self) -> String {
         let mut text = format!("workers = {}\n{}", self.workers, self.top);
-        let certificates = r#"{ certificate = "site.pem", key = "site.key" }, { certificate = "other.pem", key = "other.key" }"#;
+        let certificates =
+            r#"{ certificate = "site.pem", key = "site.key" }, { certificate = "other.pem", key = "other.key" }"#;
         let [secure, plain] = &self.listener;
         let address = r#"address = "127.0.0.1:0""#;
         write!(text, "[[listener]]\n{address}\ntls.certificates = [{certificates}]\n{secure}").unwrap();
@@ -160,8 +161,11 @@ impl Configuration {
         }
         writeln!(text, "]\n{}", self.tables).unwrap();
         // Last, so that a test's own routes come first among those that fit equally well.
-        write!(text, "[[route]]\nname = \"all\"\nupstream = \"app\"\nrouting = {routing}\nresponse = {response}\n{route}")
-            .unwrap();
+        write!(
+            text,
+            "[[route]]\nname = \"all\"\nupstream = \"app\"\nrouting = {routing}\nresponse = {response}\n{route}"
+        )
+        .unwrap();
         text
     }
 }

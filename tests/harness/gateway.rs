@@ -1,5 +1,6 @@
-//! The program itself: started as a child with a configuration of the test's, known by its log, stopped by a signal. Dropping
-//! it asserts what is promised in every test: it is alive unless it was stopped, and nothing in it has panicked.
+//! The program itself: started as a child with a configuration of the test's, known by its log, stopped by a signal.
+//! Dropping it asserts what is promised in every test: it is alive unless it was stopped, and nothing in it has
+//! panicked.
 
 use std::fs;
 use std::net::SocketAddr;

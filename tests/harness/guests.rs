@@ -1,5 +1,5 @@
-//! The components that tests give to the gateway: the guests beside this folder, built once a run for `wasm32-wasip2`, and
-//! what can be made of their bytes.
+//! The components that tests give to the gateway: the guests beside this folder, built once a run for `wasm32-wasip2`,
+//! and what can be made of their bytes.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,14 +8,25 @@ use std::sync::OnceLock;
 
 /// The component of that guest.
 pub fn component(name: &str) -> Vec<u8> {
-    let file = built().join("examples").join(format!("{name}.wasm"));
+    let file = built().join(format!("{name}.wasm"));
     fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// A component of the gateway's own, as a file that can be swapped.
+/// A component of the gateway's own, as its build embeds it.
 pub fn built_in(name: &str) -> Vec<u8> {
-    let file = built().join(format!("{}.wasm", name.replace('-', "_")));
+    // Beside the program, in the folder that the gateway's build script has for them.
+    let folder = PathBuf::from(env!("CARGO_BIN_EXE_sluice")).with_file_name("plugins").join("wasm32-wasip2/plugin");
+    let file = folder.join(format!("{}.wasm", name.replace('-', "_")));
     fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The names of the gateway's own components.
+pub fn built_ins() -> Vec<String> {
+    let entries = fs::read_dir(workspace().join("plugins")).unwrap().map(Result::unwrap);
+    let packages = entries.filter(|entry| entry.path().join("Cargo.toml").exists());
+    let mut names: Vec<String> = packages.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// The same component with another digest: a custom section at its end that says nothing.
@@ -51,10 +62,7 @@ fn built() -> &'static PathBuf {
         let target = target().join("guests");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(workspace()).args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"]);
-        cargo.args(["--lib", "--examples", "--features", "sluice-guests/wasm"]);
-        for package in ["sluice-guests", "sticky-session"] {
-            cargo.args(["--package", package]);
-        }
+        cargo.args(["--locked", "--package", "sluice-guests", "--examples", "--features", "wasm"]);
         cargo.arg("--target-dir").arg(&target);
         // What was meant for the native build is not meant for this one.
         for (name, _) in std::env::vars_os() {
@@ -66,6 +74,6 @@ fn built() -> &'static PathBuf {
         }
         let status = cargo.status().expect("cargo runs these tests, so it is there");
         assert!(status.success(), "the guests do not build");
-        target.join("wasm32-wasip2/release")
+        target.join("wasm32-wasip2/release/examples")
     })
 }

@@ -6,8 +6,8 @@ use tokio::task::JoinSet;
 
 use super::{Answer, Ask, Client, Gateway};
 
-/// Sends the requests that `ask` makes of the numbers from 0, each connection as fast as answers come; gives the answers by
-/// number. Connections take turns at HTTP/1.1 and HTTP/2, all over TLS.
+/// Sends the requests that `ask` makes of the numbers from 0, each connection as fast as answers come; gives the
+/// answers by number. Connections take turns at HTTP/1.1 and HTTP/2, all over TLS.
 pub async fn load(
     gateway: &Gateway,
     connections: usize,

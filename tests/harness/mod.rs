@@ -1,6 +1,6 @@
-//! What a test needs so that it reads as origin, gateway, request, assertion: the real binary as a child, real backends, real
-//! clients, and components built for the occasion. Ports are always 0, and nothing waits for a time: it waits for a condition,
-//! with a bound that is far longer than any promise.
+//! What a test needs so that it reads as origin, gateway, request, assertion: the real binary as a child, real
+//! backends, real clients, and components built for the occasion. Ports are always 0, and nothing waits for a time: it
+//! waits for a condition, with a bound that is far longer than any promise.
 
 pub mod certificates;
 pub mod client;

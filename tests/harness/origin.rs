@@ -1,6 +1,6 @@
-//! A real HTTP/1.1 backend on a port of its own. It answers with what it saw, as JSON; some paths ask for something else
-//! (`/bytes/N`, `/status/N`, `/halves`, `/slow`). It counts what it gets by the field `x-id`, can hold requests until a test lets them
-//! go, and can die.
+//! A real HTTP/1.1 backend on a port of its own. It answers with what it saw, as JSON; some paths ask for something
+//! else (`/bytes/N`, `/status/N`, `/halves`, `/trailers`, `/slow`). It counts what it gets by the field `x-id`, can
+//! hold requests until a test lets them go, and can die.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -174,7 +174,10 @@ impl Drop for InHand {
     }
 }
 
-async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
+async fn answer(
+    state: Arc<State>,
+    request: Request<Incoming>,
+) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
     state.requests.fetch_add(1, Ordering::SeqCst);
     state.in_hand.send_modify(|count| *count += 1);
     let in_hand = InHand(state.clone());
@@ -212,6 +215,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     let body = match path.split('/').nth(1) {
         Some("bytes") => made(number.unwrap_or(0), in_hand),
         Some("halves") => halves(state.clone(), in_hand),
+        Some("trailers") => with_trailers(),
         _ => Full::new(Bytes::from(seen.to_string())).boxed(),
     };
     let mut response = Response::new(body);
@@ -235,7 +239,8 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
 
 /// Fields as a map of lists.
 fn fields(headers: &http::HeaderMap) -> serde_json::Value {
-    let values = |name| headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>();
+    let values =
+        |name| headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>();
     headers.keys().map(|name| (name.to_string(), json!(values(name)))).collect::<serde_json::Map<_, _>>().into()
 }
 
@@ -255,6 +260,12 @@ fn made(bytes: usize, in_hand: InHand) -> BoxBody<Bytes, Infallible> {
         }
     });
     body.boxed()
+}
+
+/// A little, and a field behind it.
+fn with_trailers() -> BoxBody<Bytes, Infallible> {
+    let trailers = [(HeaderName::from_static("x-sum"), HeaderValue::from_static("7"))].into_iter().collect();
+    Full::new(Bytes::from("summed up")).with_trailers(async { Some(Ok(trailers)) }).boxed()
 }
 
 /// The first half at once, the second when the test lets it go.

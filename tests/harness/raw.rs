@@ -1,4 +1,5 @@
-//! Both ends of a connection as bytes: a client that says exactly what a test wants, and an origin that answers exactly that.
+//! Both ends of a connection as bytes: a client that says exactly what a test wants, and an origin that answers exactly
+//! that.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub struct Raw(Box<dyn Stream>);
 impl Raw {
     /// Over TLS, with HTTP/1.1 by ALPN.
     pub async fn tls(gateway: &Gateway) -> Self {
-        Self(Box::new(tls(gateway.secure, HOST, &["http/1.1"]).await.0))
+        Self(Box::new(tls(gateway.secure, HOST, &["http/1.1"]).await))
     }
 
     /// Over plain TCP, to the plain listener.
@@ -31,7 +32,7 @@ impl Raw {
 
     /// Over plain TCP, whatever listens there.
     pub async fn to(address: SocketAddr) -> Self {
-        Self(Box::new(connect(address).await.0))
+        Self(Box::new(connect(address).await))
     }
 
     /// False if the gateway no longer listens.

@@ -12,8 +12,8 @@ pub fn start(level: &str) {
     let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
     let registry = tracing_subscriber::registry().with(filter);
     if std::io::stderr().is_terminal() {
-        registry.with(fmt::layer().compact().with_writer(std::io::stderr)).init();
+        registry.with(fmt::layer().compact().log_internal_errors(false).with_writer(std::io::stderr)).init();
     } else {
-        registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).init();
+        registry.with(fmt::layer().json().flatten_event(true).log_internal_errors(false).with_writer(std::io::stderr)).init();
     }
 }

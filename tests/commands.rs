@@ -47,7 +47,7 @@ async fn all_mistakes_of_a_configuration_are_told_at_once_with_their_places() {
         Gateway::refuse(&configuration.route(r#"rewrite = { strip-prefix = "api" }"#).routing(r#"["nobody"]"#));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    for part in ["zonee", "`zone`", "health-check", "strip-prefix", "nobody", "sluice.toml"] {
+    for part in ["zonee", "\"zone\"", "health-check", "strip-prefix", "nobody", "sluice.toml"] {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }
 }
@@ -55,7 +55,7 @@ async fn all_mistakes_of_a_configuration_are_told_at_once_with_their_places() {
 #[tokio::test]
 async fn a_key_that_is_not_built_yet_says_so() {
     let origin = Origin::start("a").await;
-    let output = Gateway::refuse(&Configuration::of(&[&origin]).upstream(r#"health-check = { path = "/" }"#));
+    let output = Gateway::refuse(&Configuration::of(&[&origin]).upstream(r#"health = { path = "/" }"#));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("health") && said.contains("yet"), "{said}");
 }

@@ -15,7 +15,7 @@ use crate::config::model;
 pub enum Health {
     /// In full use.
     Healthy,
-    /// Usable although something speaks against it: all are bad, and the upstream says `use-all`.
+    /// Usable although something speaks against it: none is healthy, and the upstream says `use-all`.
     Degraded,
     /// Finishing what it has.
     Draining,
@@ -216,7 +216,7 @@ impl Set {
 
 fn judge(endpoints: Vec<Arc<Endpoint>>, when_all_bad: model::WhenAllBad) -> Members {
     let mut conditions: Vec<Health> = endpoints.iter().map(|e| e.health()).collect();
-    let none_left = conditions.iter().all(|&health| health == Health::Unhealthy);
+    let none_left = !conditions.contains(&Health::Healthy);
     if none_left && when_all_bad == model::WhenAllBad::UseAll {
         conditions.fill(Health::Degraded);
     }

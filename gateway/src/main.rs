@@ -77,10 +77,12 @@ fn wait_for_the_end(gateway: Gateway) -> Result<(), String> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
-        let mut asked = async || {
+        let mut hang_up = signal(SignalKind::hangup()).map_err(|error| error.to_string())?;
+        let mut asked = async || loop {
             tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                _ = terminate.recv() => return,
+                _ = interrupt.recv() => return,
+                _ = hang_up.recv() => tracing::warn!(target: "sluice", "SIGHUP: this version cannot reload yet"),
             }
         };
         asked().await;

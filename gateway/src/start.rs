@@ -123,7 +123,7 @@ fn fill(plan: &Plan, file: &Path, plugins: &[Arc<Plugin>]) -> Result<Vec<Vec<Fil
         for (place, settings) in plan.config.uses.iter().enumerate() {
             match plan.fill(place, &plugins[settings.plugin], worker) {
                 Ok(filling) => fillings.push(filling),
-                Err(error) => problems.push(state::problem(file, &settings.place, &error)),
+                Err(error) => problems.push(state::problem(file, settings, &error)),
             }
         }
         if !problems.is_empty() {
@@ -195,14 +195,18 @@ fn key(file: &Path) -> Result<Vec<u8>, StartError> {
     }
 }
 
+/// Written aside and linked to its name, so that a gateway that starts beside this one finds a whole key or none.
 fn make_key(file: &Path) -> io::Result<()> {
     let mut key = [0; SHORTEST_KEY];
     aws_lc_rs::rand::fill(&mut key).map_err(io::Error::other)?;
-    let open = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    match open {
-        Ok(mut file) => io::Write::write_all(&mut file, &key),
-        // Another gateway was quicker.
+    let fresh = file.with_extension(std::process::id().to_string());
+    let mut open = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    io::Write::write_all(&mut open, &key)?;
+    let linked = fs::hard_link(&fresh, file);
+    fs::remove_file(&fresh)?;
+    match linked {
+        // Another gateway was quicker, and its key is as good.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+        other => other,
     }
 }

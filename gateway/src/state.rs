@@ -77,7 +77,7 @@ impl Plan {
         for settings in &config.uses {
             match make_use(&config, settings, &upstreams, &uses, keys) {
                 Ok(made) => uses.push(made),
-                Err(error) => problems.push(problem(file, &settings.place, &error)),
+                Err(error) => problems.push(problem(file, settings, &error)),
             }
         }
         if problems.is_empty() {
@@ -148,8 +148,8 @@ fn load_all(
             Err(error) => problems.push(Problem {
                 file: file.display().to_string(),
                 line: 0,
-                key: format!("plugin {}", settings.name),
-                message: error.to_string(),
+                key: String::new(),
+                message: format!("plugin {}: {}: {error}", settings.name, settings.source),
             }),
         }
     }
@@ -191,7 +191,7 @@ fn make_use(
 fn check_hooks(config: &Config, file: &Path, plugins: &[Arc<Plugin>], problems: &mut Vec<Problem>) {
     for (hook, settings) in chains(config) {
         if !plugins.get(settings.plugin).is_some_and(|plugin| plugin.has(hook)) {
-            problems.push(problem(file, &settings.place, &LoadError::MissingHook(hook.as_str())));
+            problems.push(problem(file, settings, &LoadError::MissingHook(hook.as_str())));
         }
     }
 }
@@ -204,10 +204,19 @@ fn chains(config: &Config) -> impl Iterator<Item = (Hook, &model::Use)> {
     chains.flat_map(move |(hook, chain)| chain.iter().filter_map(move |&place| Some((hook, config.uses.get(place)?))))
 }
 
-/// A problem with the plugin that stands at `place`.
-pub fn problem(file: &Path, place: &model::Place, error: &LoadError) -> Problem {
-    let key = place.pointer.trim_start_matches('/').replace('/', ".");
-    Problem { file: file.display().to_string(), line: place.line, key, message: error.to_string() }
+/// What is wrong with a use, and where in the configuration it stands.
+pub fn problem(file: &Path, settings: &model::Use, error: &LoadError) -> Problem {
+    let mut key = String::new();
+    for step in settings.place.pointer.split('/').skip(1) {
+        let (open, close) = match step.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => ("[", "]"),
+            false if key.is_empty() => ("", ""),
+            false => (".", ""),
+        };
+        key.extend([open, step, close]);
+    }
+    let message = format!("{}: {error}", settings.name);
+    Problem { file: file.display().to_string(), line: settings.place.line, key, message }
 }
 
 /// What a worker is told while it serves.

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
@@ -197,6 +198,13 @@ impl Client {
                 sender.ready().await?;
                 sender.send_request(request).await
             }
+        }
+    }
+
+    /// Waits until the gateway has closed the connection.
+    pub async fn closed(&mut self) {
+        while self.is_open().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 

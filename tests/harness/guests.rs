@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use sluice_gateway::plugin::builtin;
+
 /// The component of that guest.
 pub fn component(name: &str) -> Vec<u8> {
     let file = built().join(format!("{name}.wasm"));
@@ -14,10 +16,7 @@ pub fn component(name: &str) -> Vec<u8> {
 
 /// A component of the gateway's own, as its build embeds it.
 pub fn built_in(name: &str) -> Vec<u8> {
-    // Beside the program, in the folder that the gateway's build script has for them.
-    let folder = PathBuf::from(env!("CARGO_BIN_EXE_sluice")).with_file_name("plugins").join("wasm32-wasip2/plugin");
-    let file = folder.join(format!("{}.wasm", name.replace('-', "_")));
-    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    builtin::bytes(name).unwrap_or_else(|| panic!("no plugin {name}")).to_vec()
 }
 
 /// The names of the gateway's own components.

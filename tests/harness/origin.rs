@@ -248,7 +248,6 @@ fn fields(headers: &http::HeaderMap) -> serde_json::Value {
 fn made(bytes: usize, in_hand: InHand) -> BoxBody<Bytes, Infallible> {
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
-        let _in_hand = in_hand;
         let chunk = Bytes::from(vec![b'x'; CHUNK]);
         let mut left = bytes;
         while left > 0 {
@@ -259,20 +258,25 @@ fn made(bytes: usize, in_hand: InHand) -> BoxBody<Bytes, Infallible> {
             left -= now;
         }
     });
-    body.boxed()
+    counted(body, in_hand)
 }
 
-/// A little, and a field behind it.
+/// A little of unknown length, and a field behind it.
 fn with_trailers() -> BoxBody<Bytes, Infallible> {
     let trailers = [(HeaderName::from_static("x-sum"), HeaderValue::from_static("7"))].into_iter().collect();
-    Full::new(Bytes::from("summed up")).with_trailers(async { Some(Ok(trailers)) }).boxed()
+    let (mut sender, body) = Channel::new(2);
+    tokio::spawn(async move {
+        // The client may be gone by now.
+        let _ = sender.send_data(Bytes::from("summed up")).await;
+        let _ = sender.send_trailers(trailers).await;
+    });
+    body.boxed()
 }
 
 /// The first half at once, the second when the test lets it go.
 fn halves(state: Arc<State>, in_hand: InHand) -> BoxBody<Bytes, Infallible> {
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
-        let _in_hand = in_hand;
         let mut hold = state.hold.subscribe();
         let first = sender.send_data(Bytes::from("first half, ")).await;
         if first.is_ok() && hold.wait_for(|hold| !hold).await.is_ok() {
@@ -280,5 +284,14 @@ fn halves(state: Arc<State>, in_hand: InHand) -> BoxBody<Bytes, Infallible> {
             let _ = sender.send_data(Bytes::from("second half")).await;
         }
     });
-    body.boxed()
+    counted(body, in_hand)
+}
+
+/// In hand until the body is dropped.
+fn counted(body: Channel<Bytes, Infallible>, in_hand: InHand) -> BoxBody<Bytes, Infallible> {
+    let keep = move |frame| {
+        let _ = &in_hand;
+        frame
+    };
+    body.map_frame(keep).boxed()
 }

@@ -59,24 +59,26 @@ async fn watch(files: Vec<(usize, PathBuf)>, changed: mpsc::Sender<usize>) {
     })
     .inspect_err(|error| tracing::warn!(target: "sluice", %error, "no file events; looking every two seconds"))
     .ok();
-    let mut looks: Vec<Option<Look>> = files.iter().map(|(_, file)| Look::at(file)).collect();
+    // The first look is news in any case: since it was loaded, a file may have been replaced.
+    let mut looks: Vec<Option<Look>> = vec![None; files.len()];
     let mut watched = BTreeSet::new();
     while !changed.is_closed() {
         let folders = files.iter().flat_map(|(_, file)| folders(file)).collect();
         follow(watcher.as_mut(), &mut watched, folders);
-        // Either way it is time to look.
-        let _ = timeout(POLL, events.recv()).await;
         for ((index, file), last) in files.iter().zip(&mut looks) {
             let now = Look::at(file);
             if now == *last {
                 continue;
             }
             *last = settled(file, now).await;
-            // A file that is away for a moment comes back; one that stays away changes nothing.
-            if last.is_some() && changed.send(*index).await.is_err() {
+            if last.is_none() {
+                tracing::warn!(target: "sluice", path = %file.display(), "the file is gone; what it held serves on");
+            } else if changed.send(*index).await.is_err() {
                 return;
             }
         }
+        // Either way it is time to look again.
+        let _ = timeout(POLL, events.recv()).await;
     }
 }
 

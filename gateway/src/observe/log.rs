@@ -14,6 +14,8 @@ pub fn start(level: &str) {
     if std::io::stderr().is_terminal() {
         registry.with(fmt::layer().compact().log_internal_errors(false).with_writer(std::io::stderr)).init();
     } else {
-        registry.with(fmt::layer().json().flatten_event(true).log_internal_errors(false).with_writer(std::io::stderr)).init();
+        registry
+            .with(fmt::layer().json().flatten_event(true).log_internal_errors(false).with_writer(std::io::stderr))
+            .init();
     }
 }

@@ -14,6 +14,7 @@ use wasmtime::component::Component;
 use wasmtime::{Config, Engine, OptLevel};
 
 use super::LoadError;
+use super::guest_log::escape;
 use super::load::Digest;
 
 /// The argument that makes the binary a compiler.
@@ -95,7 +96,7 @@ impl Compiler {
             let said = String::from_utf8_lossy(&output.stderr);
             Err(LoadError::Compile(match said.trim() {
                 "" => format!("the compiler was stopped ({}): too much memory or time", output.status),
-                reason => reason.escape_debug().to_string(),
+                reason => escape(reason),
             }))
         }
     }

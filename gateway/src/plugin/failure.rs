@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::guest_log::escape;
+
 /// Why a call failed. Its store is gone then; the exchange goes on by the use's `on-error`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -104,7 +106,7 @@ pub enum LoadError {
 fn list(issues: &[Issue]) -> String {
     let issue = |issue: &Issue| {
         let at = if issue.at.is_empty() { "/" } else { &issue.at };
-        format!("{}: {}", at.escape_debug(), issue.message.escape_debug())
+        format!("{}: {}", escape(at), escape(&issue.message))
     };
     issues.iter().map(issue).collect::<Vec<_>>().join("; ")
 }

@@ -91,11 +91,11 @@ impl Lines {
 }
 
 /// Control characters, ANSI escapes and line separators among them, as `\u{1b}`.
-fn escape(message: &str) -> String {
+pub(super) fn escape(message: &str) -> String {
     let mut escaped = String::with_capacity(message.len());
     for c in message.chars() {
         if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
-            escaped.extend(c.escape_unicode());
+            escaped.extend(c.escape_default());
         } else {
             escaped.push(c);
         }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::bindings::exports::sluice::plugin::{feedback, response, routing, selection};
 use super::context::{Phase, RespondWhen, ResponseHead, request_handle, response_handle};
 use super::edits::Reply;
+use super::guest_log::escape;
 use super::instance::Instance;
 use super::uses::Use;
 use super::{Failure, Hook, Plugin, key};
@@ -341,7 +342,7 @@ impl Slot {
             })
         });
         if let Ok(Some(Err(reason))) = restored {
-            tracing::info!(target: "plugin", r#use = %self.owner.name, reason = %reason.escape_debug(), "starts cold");
+            tracing::info!(target: "plugin", r#use = %self.owner.name, reason = %escape(&reason), "starts cold");
         }
     }
 

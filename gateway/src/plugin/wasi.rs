@@ -227,7 +227,13 @@ fn link_sockets(to: &mut LinkerInstance<'_, Context>, name: &str) -> Result<bool
             to.func_wrap(name, |_, ()| Ok((Resource::<Handle>::new_own(NETWORK),)))?;
         }
         "create-tcp-socket" | "create-udp-socket" | "resolve-addresses" => {
-            to.func_new(name, |_, _, _, results| {
+            to.func_new(name, |mut store, _, parameters, results| {
+                for parameter in parameters {
+                    // A dynamic function gives borrowed handles back itself.
+                    if let Val::Resource(handle) = parameter {
+                        handle.resource_drop(&mut store)?;
+                    }
+                }
                 let denied = Val::Enum("access-denied".to_owned());
                 if let Some(result) = results.first_mut() {
                     *result = Val::Result(Err(Some(Box::new(denied))));

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::message::Body;
 
@@ -49,10 +50,18 @@ impl SendError {
     }
 }
 
-/// A connection that speaks HTTP/1.1.
+/// A connection that speaks HTTP/1.1. Dropped, it is closed at once, also in the middle of an answer: the endpoint learns
+/// that nobody reads any more.
 #[derive(Debug)]
 pub struct Connection {
     sender: http1::SendRequest<Body>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
 }
 
 impl Connection {
@@ -67,9 +76,9 @@ impl Connection {
         builder.max_header_size(HEAD_BYTES).max_headers(HEAD_FIELDS);
         let handshake = builder.handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(std::io::Error::other)?;
-        // Ends when the sender is dropped or the endpoint closes; what goes wrong is told to whoever waits for an answer.
-        tokio::task::spawn_local(async move { drop(connection.await) });
-        Ok(Self { sender })
+        // What goes wrong is told to whoever waits for an answer.
+        let driver = tokio::task::spawn_local(async move { drop(connection.await) });
+        Ok(Self { sender, driver })
     }
 
     /// Sends a request and waits for the response head.

@@ -1,13 +1,13 @@
 //! Rotation in proportion to the weights. One cursor serves all workers, and over one cycle (as many requests as the
 //! weights add up to, after their common factor) every endpoint gets exactly its share, smoothly interleaved: of weights 5,
-//! 1, 1 come `a b a a c a a`, not five times `a` in a row.
+//! 1, 1 come `a a b a c a a`, not five times `a` in a row.
 //!
 //! It takes no configuration. Use it when endpoints differ in size and requests cost about the same.
 //!
-//! How it interleaves: the endpoints lie side by side on a line, each as long as its weight, and the cursor walks that line
-//! in steps of about the golden section of its length, round and round. The step and the length have no common factor, so
-//! each point is met once a cycle, which makes the shares exact; and no step spreads points more evenly, which makes them
-//! smooth. No sequence is stored: a choice takes a binary search, whatever the weights.
+//! How it interleaves: by the smooth weighted round-robin of nginx, one cycle of which is stored. Where a cycle is too long
+//! for that (many endpoints with large weights that have no common factor), the endpoints lie side by side on a line, each as
+//! long as its weight, and the cursor walks that line in steps of about the golden section of its length. Step and length
+//! have no common factor, so that each point is met once a cycle, and no step spreads points more evenly.
 
 use sluice_plugin::selection::{Decision, Input};
 use sluice_plugin::{
@@ -16,6 +16,8 @@ use sluice_plugin::{
 
 struct WeightedRoundRobin {
     cursor: Cell,
+    /// One cycle of choices; empty if it is too long to be stored.
+    sequence: Vec<EndpointIndex>,
     shares: Shares,
     /// The common factor of all shares: points so far apart lie in one share.
     unit: u64,
@@ -33,7 +35,15 @@ impl Plugin for WeightedRoundRobin {
 
     fn new(_: NoConfig, _: &Setup) -> Result<Self, Issues> {
         let cursor = Cell::open("cursor", 0);
-        Ok(Self { cursor, shares: Shares::default(), unit: 1, cycle: 0, step: 0, choosable: Vec::new() })
+        Ok(Self {
+            cursor,
+            sequence: Vec::new(),
+            shares: Shares::default(),
+            unit: 1,
+            cycle: 0,
+            step: 0,
+            choosable: Vec::new(),
+        })
     }
 }
 
@@ -44,6 +54,8 @@ impl Selection for WeightedRoundRobin {
         self.unit =
             self.choosable.iter().fold(0, |unit, &endpoint| common_factor(unit, self.shares.of(endpoint))).max(1);
         self.cycle = self.shares.total() / self.unit;
+        let weights = self.choosable.iter().map(|&endpoint| (endpoint, self.shares.of(endpoint) / self.unit));
+        self.sequence = smooth_sequence(&weights.collect::<Vec<_>>(), self.cycle);
         self.step = golden_step(self.cycle);
     }
 
@@ -53,14 +65,32 @@ impl Selection for WeightedRoundRobin {
         }
         // Unsigned, so that the rotation goes on past the largest number. A cycle is at most 10^9, so nothing overflows.
         let turn = self.cursor.fetch_add(1) as u64 % self.cycle;
-        let point = turn * self.step % self.cycle * self.unit;
-        let endpoint = self.shares.at(point);
+        let walk = || self.shares.at(turn * self.step % self.cycle * self.unit);
+        let endpoint = self.sequence.get(turn as usize).copied().or_else(walk);
         if input.attempt == 0 {
             return endpoint.map_or(Decision::pass(), Decision::endpoint);
         }
         let position = self.choosable.partition_point(|&candidate| Some(candidate) < endpoint);
         endpoints::first_untried(&self.choosable, position).map_or(Decision::pass(), Decision::endpoint)
     }
+}
+
+/// One cycle of choices: each turn everyone gains its weight, and who has most is chosen and pays the whole cycle.
+fn smooth_sequence(weights: &[(EndpointIndex, u64)], cycle: u64) -> Vec<EndpointIndex> {
+    /// What a new set of endpoints may cost, about 5 ms.
+    const MOST_STEPS: u64 = 2_000_000;
+    if cycle * weights.len() as u64 > MOST_STEPS {
+        return Vec::new();
+    }
+    let mut gains = vec![0i64; weights.len()];
+    let mut turn = || {
+        gains.iter_mut().zip(weights).for_each(|(gain, (_, weight))| *gain += *weight as i64);
+        // Of several with as much, the first.
+        let most = (0..gains.len()).rev().max_by_key(|&position| gains[position])?;
+        gains[most] -= cycle as i64;
+        Some(weights[most].0)
+    };
+    (0..cycle).map_while(|_| turn()).collect()
 }
 
 /// Near the golden section of the cycle, the step whose points spread most evenly.
@@ -124,7 +154,8 @@ mod tests {
 
     #[test]
     fn choices_are_interleaved() {
-        assert_eq!(choices(&[5, 1, 1], 1, 7), [0, 1, 0, 0, 2, 0, 0]);
+        assert_eq!(choices(&[5, 1, 1], 1, 7), [0, 0, 1, 0, 2, 0, 0]);
+        assert_eq!(choices(&[5, 3, 1], 1, 9), [0, 1, 0, 2, 0, 1, 0, 1, 0]);
         // Everyone is at all times within three choices of its share.
         for weights in WEIGHTS {
             let total: f64 = weights.iter().copied().map(f64::from).sum();

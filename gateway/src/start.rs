@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::{Config, SealingFiles};
 use crate::config::{self, Problems};
@@ -93,7 +93,7 @@ impl Gateway {
             gateway.workers.push(sender);
         }
         let workers = gateway.workers.clone();
-        let control = Control { host, keys, plan, plugins, workers, wanted };
+        let control = Control { host, keys, plan, plugins, workers, wanted, wants: wants.downgrade() };
         // It ends with the process; what it does is never waited for.
         control::start(control).map_err(|error| StartError::Io("control".into(), error))?;
         tracing::info!(target: "sluice", workers = gateway.workers.len(), "ready");
@@ -102,11 +102,18 @@ impl Gateway {
 
     /// Takes nothing new, lets what is going on finish, at most for `timeouts.drain`, and returns.
     pub fn drain(self) {
-        tracing::info!(target: "sluice", "draining");
+        let mut begun = Vec::with_capacity(self.workers.len());
         for worker in &self.workers {
+            let (told, waiting) = oneshot::channel();
             // One that is gone has nothing to drain.
-            let _ = worker.blocking_send(Change::Drain);
+            if worker.blocking_send(Change::Drain(told)).is_ok() {
+                begun.push(waiting);
+            }
         }
+        for waiting in begun {
+            let _ = waiting.blocking_recv();
+        }
+        tracing::info!(target: "sluice", "draining");
         for thread in self.threads {
             let _ = thread.join();
         }

@@ -226,8 +226,8 @@ pub enum Change {
     Swap(Vec<Filling>, oneshot::Sender<()>),
     /// An instance for a slot that has lost one.
     Refill(UseIndex, Arc<Plugin>, Box<Instance>),
-    /// Take nothing new, finish what there is.
-    Drain,
+    /// Take nothing new, finish what there is. Answered when this worker has begun.
+    Drain(oneshot::Sender<()>),
 }
 
 /// What a slot is made of.

@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -30,7 +31,12 @@ pub struct Control {
     pub workers: Vec<mpsc::Sender<Change>>,
     /// What slots ask for.
     pub wanted: mpsc::Receiver<Wanted>,
+    /// The other end of that, for what has to be asked again; it keeps no worker's end alive.
+    pub wants: mpsc::WeakSender<Wanted>,
 }
+
+/// How long a slot waits for the next attempt to make it an instance.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Starts the thread. It ends when no worker is left to ask for anything.
 pub fn start(control: Control) -> io::Result<JoinHandle<()>> {
@@ -66,6 +72,14 @@ impl Control {
             Ok(instance) => drop(to.send(Change::Refill(place, plugin, Box::new(instance))).await),
             Err(error) => {
                 tracing::warn!(target: "plugin", r#use = %owner.name, plugin = %plugin.name, reason = %error, "no new instance");
+                let wants = self.wants.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(AGAIN).await;
+                    if let Some(wants) = wants.upgrade() {
+                        // Nobody listens any more: nobody needs it.
+                        let _ = wants.send(Wanted { place, worker, plugin }).await;
+                    }
+                });
             }
         }
     }

@@ -17,11 +17,11 @@ use tokio::time::Sleep;
 use super::{BodyPrefix, fields};
 
 /// Why a body broke off.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum BodyError {
     /// The sender broke off, or framed it badly.
     #[error("{0}")]
-    Broken(#[from] hyper::Error),
+    Broken(String),
     /// Nothing came for the time that `stream-idle` allows.
     #[error("nothing came for {0:?}")]
     Idle(Duration),
@@ -131,7 +131,8 @@ impl Streamed {
             if let Some((_, moved)) = &mut self.timer {
                 *moved = Instant::now();
             }
-            return Poll::Ready(frame.map(|frame| Ok(self.admit(frame?))));
+            let broken = |error: hyper::Error| BodyError::Broken(error.to_string());
+            return Poll::Ready(frame.map(|frame| frame.map(|frame| self.admit(frame)).map_err(broken)));
         }
         let idle = self.idle;
         let (timer, moved) = self.timer.get_or_insert_with(|| (Box::pin(tokio::time::sleep(idle)), Instant::now()));

@@ -44,6 +44,11 @@ impl Activity {
         Busy(self.clone())
     }
 
+    /// True while an exchange is going on.
+    pub fn is_busy(&self) -> bool {
+        self.exchanges.get() > 0
+    }
+
     /// What it waits for: a head for `head` at most, a request for `idle`.
     pub fn waits(&self, head: Duration, idle: Duration) -> Waits {
         match (self.exchanges.get(), self.head_since.get()) {

@@ -355,7 +355,10 @@ impl Slot {
         };
         if let Err(failure) = &outcome {
             self.owner.counters.failures.fetch_add(1, Ordering::Relaxed);
-            self.report(hook, failure);
+            // A slot that waits for its instance has said why it lost it.
+            if *failure != Failure::NoInstance {
+                self.report(hook, failure);
+            }
             *current = self.spare.take();
             drop(current);
             self.want();

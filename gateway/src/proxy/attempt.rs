@@ -177,6 +177,9 @@ async fn send(
                 let cause = Cause::Broken(id, "closed before the request was sent".into());
                 return Err(Failed { cause, may_retry: true });
             }
+            Err(Broke::Send(SendError::Body(error))) => {
+                return Err(Failed { cause: Cause::Body(error), may_retry: false });
+            }
             Err(Broke::Send(error)) => {
                 attempt.failed(OutcomeKind::Reset, limit);
                 let may_retry = replayable && error.is_closed();

@@ -9,6 +9,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::headers::{Refusal, ResponseFault};
+use crate::message::body::BodyError;
 use crate::message::target::TargetError;
 use crate::plugin::{Failure, Hook, Reply};
 use crate::upstream::ConnectError;
@@ -25,6 +26,9 @@ pub enum Cause {
     /// The body that a routing plugin asked to see did not come.
     #[error("the request body did not come within {0:?}")]
     BodyStalled(Duration),
+    /// The client broke its body off, framed it badly, or stalled.
+    #[error("the request body: {0}")]
+    Body(BodyError),
     /// No route fits.
     #[error("no route fits this request")]
     NoRoute,
@@ -66,7 +70,10 @@ impl Cause {
     fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Cause::Refused(refusal) => refusal_status(*refusal),
-            Cause::HeadStalled(_) | Cause::BodyStalled(_) => (StatusCode::REQUEST_TIMEOUT, "http_request_error"),
+            Cause::Body(BodyError::Broken(_)) => (StatusCode::BAD_REQUEST, "http_request_error"),
+            Cause::HeadStalled(_) | Cause::BodyStalled(_) | Cause::Body(BodyError::Idle(_)) => {
+                (StatusCode::REQUEST_TIMEOUT, "http_request_error")
+            }
             Cause::NoRoute => (StatusCode::NOT_FOUND, "destination_not_found"),
             Cause::Replied(_, status, _) => (*status, ""),
             Cause::Rejected(_, status) => (*status, "http_request_denied"),

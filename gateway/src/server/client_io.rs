@@ -1,32 +1,40 @@
 //! The byte stream of a client between TLS and hyper. It gives back what was read to tell protocols apart, and notes when
 //! bytes come in, so that heads and idle connections have their deadlines.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use hyper::rt::ReadBufCursor;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use crate::observe::Activity;
 
 /// How an HTTP/2 connection begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How long a client that has ended its side may wait for the answer to what it sent: some close it right behind the
+/// request. From outside it looks the same as a client that has gone away, whose exchange is given up then.
+const HALF_CLOSED: Duration = Duration::from_millis(500);
+
 /// A client's byte stream.
 #[derive(Debug)]
 pub(super) struct ClientIo<S> {
-    stream: TokioIo<S>,
+    stream: S,
     /// Read ahead, and not yet handed on.
     ahead: Bytes,
+    /// The client has ended its side while an exchange was going on.
+    ended: Option<Pin<Box<Sleep>>>,
     activity: Rc<Activity>,
 }
 
 impl<S: AsyncRead + Unpin> ClientIo<S> {
     pub(super) fn new(stream: S, activity: Rc<Activity>) -> Self {
-        Self { stream: TokioIo::new(stream), ahead: Bytes::new(), activity }
+        Self { stream, ahead: Bytes::new(), ended: None, activity }
     }
 
     /// True if the client speaks HTTP/2 without being asked.
@@ -35,7 +43,7 @@ impl<S: AsyncRead + Unpin> ClientIo<S> {
         while read.len() < PREFACE.len() && PREFACE.starts_with(&read) {
             let mut rest = [0; PREFACE.len()];
             let rest = &mut rest[..PREFACE.len() - read.len()];
-            let count = self.stream.inner_mut().read(rest).await?;
+            let count = self.stream.read(rest).await?;
             if count == 0 {
                 break;
             }
@@ -49,7 +57,7 @@ impl<S: AsyncRead + Unpin> ClientIo<S> {
 
     /// The stream below.
     pub(super) fn inner_mut(&mut self) -> &mut S {
-        self.stream.inner_mut()
+        &mut self.stream
     }
 }
 
@@ -65,10 +73,32 @@ impl<S: AsyncRead + Unpin> hyper::rt::Read for ClientIo<S> {
             buffer.put_slice(&part);
             return Poll::Ready(Ok(()));
         }
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        self.activity.received();
-        Poll::Ready(Ok(()))
+        if self.ended.is_none() {
+            let count = ready!(read(&mut self.stream, context, &mut buffer))?;
+            if count > 0 || !self.activity.is_busy() {
+                self.activity.received();
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let wait = self.ended.get_or_insert_with(|| Box::pin(sleep(HALF_CLOSED)));
+        let given_up = wait.as_mut().poll(context).is_ready();
+        if given_up || !self.activity.is_busy() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
+}
+
+/// Reads into hyper's buffer; 0 is the end.
+fn read<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    context: &mut Context<'_>,
+    buffer: &mut ReadBufCursor<'_>,
+) -> Poll<std::io::Result<usize>> {
+    // SAFETY: `ReadBuf` writes initialized bytes only, and counts them.
+    let mut part = ReadBuf::uninit(unsafe { buffer.as_mut() });
+    ready!(Pin::new(stream).poll_read(context, &mut part))?;
+    let count = part.filled().len();
+    // SAFETY: so many bytes were just filled.
+    unsafe { buffer.advance(count) };
+    Poll::Ready(Ok(count))
 }
 
 impl<S: AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {

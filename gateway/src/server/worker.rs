@@ -112,7 +112,12 @@ async fn serve(setup: Setup) {
                     slot.refill(&plugin, *instance);
                 }
             }
-            Change::Drain => break,
+            Change::Drain(begun) => {
+                worker.drain.send_replace(true);
+                // As above.
+                let _ = begun.send(());
+                break;
+            }
         }
     }
     worker.finish().await;

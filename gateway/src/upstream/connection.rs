@@ -1,6 +1,7 @@
 //! One connection to an endpoint. No type of hyper's client leaves this file, so that HTTP/2 and TLS to endpoints change
 //! nothing outside of it.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -11,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::message::Body;
+use crate::message::body::BodyError;
 
 /// Bytes of an endpoint's response head: what does not fit is a broken answer.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -34,6 +36,9 @@ pub enum SendError {
     /// Nothing of the request was sent; here it is again.
     #[error("the connection was closed before the request was sent")]
     Unsent(Box<Request<Body>>),
+    /// The client's body broke off or stalled: no fault of the endpoint.
+    #[error("{0}")]
+    Body(BodyError),
     /// The connection broke while it was sent or answered, or the answer made no sense.
     #[error("{0}")]
     Broken(hyper::Error),
@@ -45,6 +50,7 @@ impl SendError {
     pub fn is_closed(&self) -> bool {
         match self {
             SendError::Unsent(_) => true,
+            SendError::Body(_) => false,
             SendError::Broken(error) => error.is_incomplete_message() || error.is_closed(),
         }
     }
@@ -85,7 +91,7 @@ impl Connection {
     pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, SendError> {
         self.sender.try_send_request(request).await.map_err(|mut error| match error.take_message() {
             Some(request) => SendError::Unsent(Box::new(request)),
-            None => SendError::Broken(error.into_error()),
+            None => broken(error.into_error()),
         })
     }
 
@@ -102,5 +108,13 @@ impl Connection {
     /// Waits until it can take another request; false if it never will.
     pub async fn ready(&mut self) -> bool {
         self.sender.ready().await.is_ok()
+    }
+}
+
+/// hyper wraps what our own body says in an error of its own.
+fn broken(error: hyper::Error) -> SendError {
+    match error.source().and_then(|source| source.downcast_ref::<BodyError>()) {
+        Some(of_client) => SendError::Body(of_client.clone()),
+        None => SendError::Broken(error),
     }
 }

@@ -72,8 +72,8 @@ impl Connection {
             (false, _) => true,
             (true, true) => {
                 let limit = self.worker.state().plan.config.timeouts.request_header;
-                match tokio::time::timeout(limit, io.begins_with_preface()).await {
-                    Ok(Ok(is_h2)) => is_h2,
+                match self.before_requests(limit, io.begins_with_preface()).await {
+                    Some(Ok(is_h2)) => is_h2,
                     _ => return,
                 }
             }
@@ -83,13 +83,13 @@ impl Connection {
 
     async fn over_tls(mut self, acceptor: TlsAcceptor, stream: TcpStream) {
         let limit = self.worker.state().plan.config.timeouts.handshake;
-        let stream = match tokio::time::timeout(limit, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
+        let stream = match self.before_requests(limit, acceptor.accept(stream)).await {
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) => {
                 tracing::debug!(target: "sluice", peer = %self.peer, reason = %error, "handshake failed");
                 return;
             }
-            Err(_) => {
+            None => {
                 tracing::debug!(target: "sluice", peer = %self.peer, "handshake timed out");
                 return;
             }
@@ -99,6 +99,21 @@ impl Connection {
         let is_h2 = session.alpn_protocol() == Some(b"h2");
         let io = ClientIo::new(stream, self.activity.clone());
         if is_h2 { self.http2(io).await } else { self.http1(io).await }
+    }
+
+    /// What a connection begins with, for `limit` at most; a worker that drains does not wait that long.
+    async fn before_requests<T>(&self, limit: Duration, beginning: impl Future<Output = T>) -> Option<T> {
+        let mut drain = self.worker.watch_drain();
+        let drained = async {
+            if drain.wait_for(|draining| *draining).await.is_err() {
+                pending::<()>().await;
+            }
+            tokio::time::sleep(LINGER).await;
+        };
+        tokio::select! {
+            begun = tokio::time::timeout(limit, beginning) => begun.ok(),
+            () = drained => None,
+        }
     }
 
     async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, io: ClientIo<S>) {

@@ -136,6 +136,8 @@ impl Latency {
     /// What is left of a value after the time since it was written.
     fn keep(&self, word: u64, now: Instant) -> f64 {
         let age = self.stamp(now).wrapping_sub(word as u32);
+        // Another thread may have written a moment after `now`.
+        let age = if age > u32::MAX / 2 { 0 } else { age };
         (-f64::from(age) / Self::DECAY.as_millis() as f64).exp()
     }
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -14,7 +14,7 @@ use crate::config::model::{Config, SealingFiles};
 use crate::config::{self, Problems};
 use crate::control::{self, Control};
 use crate::observe;
-use crate::plugin::compile::Compiler;
+use crate::plugin::compile::{Compiler, private_folder};
 use crate::plugin::{Host, LoadError, Plugin, SealingKeys, Wanted, builtin};
 use crate::server::{self, BindError, Listener, Setup};
 use crate::state::{self, Change, Filling, Plan};
@@ -54,7 +54,7 @@ impl Gateway {
         let config = config::load(file, &builtin::names())?;
         observe::log::start(&config.log.level);
         let state_dir = state_dir.map_or_else(default_state_dir, Ok)?;
-        private_folder(&state_dir)?;
+        private_folder(&state_dir).map_err(|error| StartError::Io(state_dir.display().to_string(), error))?;
         let keys = sealing_keys(config.sealing.as_ref(), &state_dir)?;
         let program = std::env::current_exe().map_err(|error| StartError::Io("this program".into(), error))?;
         let host = Arc::new(Host::new(Compiler::new(program, state_dir.join("compiled"))?)?);
@@ -167,11 +167,6 @@ fn default_state_dir() -> Result<PathBuf, StartError> {
     let state = state.or_else(|| Some(variable("XDG_STATE_HOME")?.join("sluice")));
     let state = state.or_else(|| Some(variable("HOME")?.join(".local/state/sluice")));
     state.ok_or_else(|| StartError::Io("--state-dir".into(), io::Error::other("is needed where HOME is not set")))
-}
-
-fn private_folder(folder: &Path) -> Result<(), StartError> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| StartError::Io(folder.display().to_string(), error))
 }
 
 /// The keys of sealed cookies: from the configured files, or one of our own in the state folder.

@@ -55,7 +55,7 @@ impl State {
         (&self.plan.config.upstreams[upstream], &self.plan.upstreams[upstream])
     }
 
-    /// The same with one slot replaced.
+    /// The same with other slots.
     pub fn with_slots(&self, slots: Vec<Rc<Slot>>) -> Self {
         Self { plan: self.plan.clone(), worker: self.worker, slots, pool: self.pool.clone() }
     }
@@ -136,7 +136,9 @@ fn load_all(
     keys: &SealingKeys,
     problems: &mut Vec<Problem>,
 ) -> Vec<Arc<Plugin>> {
-    let load = |plugin: &model::Plugin| read(&plugin.source).and_then(|bytes| host.load(&plugin.name, &bytes, keys));
+    let load = |plugin: &model::Plugin| {
+        read(&plugin.source).and_then(|bytes| host.load(&plugin.name, &bytes, plugin.limits.memory, keys))
+    };
     let loaded: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = config.plugins.iter().map(|plugin| scope.spawn(move || load(plugin))).collect();
         threads.into_iter().map(|thread| thread.join()).collect()

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::config::model::PluginSource;
-use crate::plugin::{Host, Plugin, SealingKeys, Wanted};
+use crate::plugin::{Host, LoadError, Plugin, SealingKeys, Wanted};
 use crate::state::{Change, Plan};
 
 /// What the thread works with.
@@ -55,7 +55,7 @@ impl Control {
         loop {
             tokio::select! {
                 wanted = self.wanted.recv() => match wanted {
-                    Some(wanted) => self.refill(wanted).await,
+                    Some(wanted) => self.refill(wanted),
                     None => return,
                 },
                 Some(index) = changed.recv() => self.swap(index).await,
@@ -64,23 +64,34 @@ impl Control {
     }
 
     /// An instance for a slot that has lost one.
-    async fn refill(&self, wanted: Wanted) {
+    fn refill(&self, wanted: Wanted) {
         let Wanted { place, worker, plugin } = wanted;
         let (Some(owner), Some(to)) = (self.plan.uses.get(place), self.workers.get(worker)) else { return };
-        match plugin.start(owner, worker) {
-            // A worker that is gone needs nothing any more.
-            Ok(instance) => drop(to.send(Change::Refill(place, plugin, Box::new(instance))).await),
-            Err(error) => {
-                tracing::warn!(target: "plugin", r#use = %owner.name, plugin = %plugin.name, reason = %error, "no new instance");
-                let wants = self.wants.clone();
-                tokio::spawn(async move {
+        let live = &self.plugins[self.plan.config.uses[place].plugin];
+        // A slot of a version that was swapped out needs none.
+        if !Arc::ptr_eq(live, &plugin) {
+            return;
+        }
+        let (owner, to, wants) = (owner.clone(), to.clone(), self.wants.clone());
+        tokio::spawn(async move {
+            let building = tokio::task::spawn_blocking({
+                let plugin = plugin.clone();
+                let owner = owner.clone();
+                move || plugin.start(&owner, worker)
+            });
+            let built = building.await.unwrap_or_else(|panic| Err(LoadError::Host(panic.to_string())));
+            match built {
+                // A worker that is gone needs nothing any more.
+                Ok(instance) => drop(to.send(Change::Refill(place, plugin, Box::new(instance))).await),
+                Err(error) => {
+                    tracing::warn!(target: "plugin", r#use = %owner.name, plugin = %plugin.name, reason = %error, "no new instance");
                     tokio::time::sleep(AGAIN).await;
                     if let Some(wants) = wants.upgrade() {
-                        // Nobody listens any more: nobody needs it.
+                        // As above.
                         let _ = wants.send(Wanted { place, worker, plugin }).await;
                     }
-                });
+                }
             }
-        }
+        });
     }
 }

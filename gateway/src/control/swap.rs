@@ -51,7 +51,7 @@ impl Control {
             if Digest::of(&bytes) == live {
                 return Ok(None);
             }
-            let plugin = host.load(&settings.name, &bytes, &keys)?;
+            let plugin = host.load(&settings.name, &bytes, settings.limits.memory, &keys)?;
             plan.check_hooks_of(index, &plugin)?;
             let uses = || plan.config.uses.iter().enumerate().filter(|(_, settings)| settings.plugin == index);
             for (place, _) in uses() {
@@ -66,7 +66,7 @@ impl Control {
                 built = &mut building => {
                     return built.unwrap_or_else(|panic| Err(LoadError::Host(panic.to_string())));
                 }
-                Some(wanted) = self.wanted.recv() => self.refill(wanted).await,
+                Some(wanted) = self.wanted.recv() => self.refill(wanted),
             }
         }
     }

@@ -53,6 +53,8 @@ pub(super) fn start(files: &[Option<PathBuf>]) -> mpsc::Receiver<usize> {
 
 async fn watch(files: Vec<(usize, PathBuf)>, changed: mpsc::Sender<usize>) {
     let (event, mut events) = mpsc::channel(1);
+    // A watcher that cannot be had drops its end; waiting goes on all the same.
+    let _open = event.clone();
     let mut watcher = notify::recommended_watcher(move |_| {
         // One that is waiting already is as good as two.
         let _ = event.try_send(());

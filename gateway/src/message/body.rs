@@ -32,6 +32,8 @@ pub enum BodyError {
 pub struct Body {
     /// Frames read ahead, or the whole of a body of our own.
     held: VecDeque<Frame<Bytes>>,
+    /// What went wrong while it was read ahead: to be said after what was held.
+    failed: Option<BodyError>,
     rest: Option<Streamed>,
 }
 
@@ -49,7 +51,7 @@ impl Body {
     /// One that the gateway itself wrote.
     pub fn full(bytes: Bytes) -> Self {
         let held = if bytes.is_empty() { VecDeque::new() } else { VecDeque::from([Frame::data(bytes)]) };
-        Self { held, rest: None }
+        Self { held, ..Self::default() }
     }
 
     /// One that streams in, cut after `idle` without a frame.
@@ -57,7 +59,7 @@ impl Body {
         if incoming.is_end_stream() {
             return Self::default();
         }
-        Self { held: VecDeque::new(), rest: Some(Streamed { incoming, idle, seen: Rc::default(), timer: None }) }
+        Self { rest: Some(Streamed { incoming, idle, seen: Rc::default(), timer: None }), ..Self::default() }
     }
 
     /// How many data bytes have come in, now and later.
@@ -82,7 +84,10 @@ impl Body {
                     bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data.as_ref()));
                     self.held.push_back(frame);
                 }
-                Some(Err(_)) => break,
+                Some(Err(error)) => {
+                    self.failed = Some(error);
+                    break;
+                }
                 None => self.rest = None,
             }
         }
@@ -103,6 +108,10 @@ impl http_body::Body for Body {
         if let Some(frame) = self.held.pop_front() {
             return Poll::Ready(Some(Ok(frame)));
         }
+        if let Some(error) = self.failed.take() {
+            self.rest = None;
+            return Poll::Ready(Some(Err(error)));
+        }
         match &mut self.rest {
             Some(rest) => rest.poll_frame(context),
             None => Poll::Ready(None),
@@ -110,7 +119,9 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_empty() && self.rest.as_ref().is_none_or(|rest| rest.incoming.is_end_stream())
+        self.held.is_empty()
+            && self.failed.is_none()
+            && self.rest.as_ref().is_none_or(|rest| rest.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -118,7 +129,9 @@ impl http_body::Body for Body {
         let rest = self.rest.as_ref().map_or(SizeHint::with_exact(0), |rest| rest.incoming.size_hint());
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + held);
-        if let Some(upper) = rest.upper() {
+        // A size that is known would leave no room for trailers.
+        let trailers = self.held.iter().any(Frame::is_trailers);
+        if let Some(upper) = rest.upper().filter(|_| !trailers) {
             hint.set_upper(upper + held);
         }
         hint

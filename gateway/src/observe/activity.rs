@@ -11,6 +11,7 @@ pub struct Activity {
     exchanges: Cell<u32>,
     idle_since: Cell<Instant>,
     head_since: Cell<Option<Instant>>,
+    stalled_since: Cell<Option<Instant>>,
 }
 
 /// What a connection is waiting for, and until when.
@@ -18,6 +19,8 @@ pub struct Activity {
 pub enum Waits {
     /// For the end of an exchange, which has bounds of its own.
     Exchange,
+    /// For the client to read what was written.
+    Reader(Instant),
     /// For the rest of a request head.
     Head(Instant),
     /// For a request.
@@ -27,7 +30,12 @@ pub enum Waits {
 impl Activity {
     /// A connection that was just made.
     pub fn start() -> Rc<Self> {
-        Rc::new(Self { exchanges: Cell::new(0), idle_since: Cell::new(Instant::now()), head_since: Cell::new(None) })
+        Rc::new(Self {
+            exchanges: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            head_since: Cell::new(None),
+            stalled_since: Cell::new(None),
+        })
     }
 
     /// Bytes came in.
@@ -35,6 +43,20 @@ impl Activity {
         if self.exchanges.get() == 0 && self.head_since.get().is_none() {
             self.head_since.set(Some(Instant::now()));
         }
+    }
+
+    /// Something was written, or could not be since the client does not read.
+    pub fn wrote(&self, stalled: bool) {
+        if !stalled {
+            self.stalled_since.set(None);
+        } else if self.stalled_since.get().is_none() {
+            self.stalled_since.set(Some(Instant::now()));
+        }
+    }
+
+    /// Idleness begins anew.
+    pub fn touch(&self) {
+        self.idle_since.set(Instant::now());
     }
 
     /// A request head is complete.
@@ -49,12 +71,15 @@ impl Activity {
         self.exchanges.get() > 0
     }
 
-    /// What it waits for: a head for `head` at most, a request for `idle`.
-    pub fn waits(&self, head: Duration, idle: Duration) -> Waits {
-        match (self.exchanges.get(), self.head_since.get()) {
-            (0, Some(since)) => Waits::Head(since + head),
-            (0, None) => Waits::Request(self.idle_since.get() + idle),
-            _ => Waits::Exchange,
+    /// What it waits for: a reader for `stream` at most, a head for `head` where heads come one after the other, a request
+    /// for `idle`.
+    pub fn waits(&self, stream: Duration, head: Option<Duration>, idle: Duration) -> Waits {
+        let head_until = self.head_since.get().zip(head).map(|(since, head)| since + head);
+        match (self.stalled_since.get(), self.exchanges.get(), head_until) {
+            (Some(since), _, _) => Waits::Reader(since + stream),
+            (None, 0, Some(until)) => Waits::Head(until),
+            (None, 0, None) => Waits::Request(self.idle_since.get() + idle),
+            (None, _, _) => Waits::Exchange,
         }
     }
 }

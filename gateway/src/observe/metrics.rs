@@ -103,6 +103,8 @@ pub struct Registry {
 impl Registry {
     /// Most metrics of one use.
     const MOST: usize = 64;
+    /// Bytes of a metric's text; what is longer is cut.
+    const LONGEST_HELP: usize = 1024;
 
     /// Opens a metric, or gives the one of that name and kind. The error says what is wrong.
     pub fn open(&self, kind: Kind, name: &str, help: &str) -> Result<Arc<Metric>, &'static str> {
@@ -117,7 +119,7 @@ impl Registry {
         if metrics.len() >= Self::MOST {
             return Err("more than 64 metrics");
         }
-        let metric = Arc::new(Metric::new(kind, help));
+        let metric = Arc::new(Metric::new(kind, &help[..help.floor_char_boundary(Self::LONGEST_HELP)]));
         metrics.insert(name.to_owned(), metric.clone());
         Ok(metric)
     }

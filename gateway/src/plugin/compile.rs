@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use wasmtime::component::Component;
@@ -24,6 +26,12 @@ pub const COMMAND: &str = "__compile";
 const MEMORY: u64 = 4 * 1024 * 1024 * 1024;
 /// CPU time of the child, seconds.
 const CPU_SECONDS: u64 = 120;
+/// What the child gets in all, on a machine that has other things to do.
+const WALL: Duration = Duration::from_secs(4 * CPU_SECONDS);
+/// Between two looks at the child.
+const LOOK: Duration = Duration::from_millis(2);
+/// Bytes of the child's complaint.
+const MOST_SAID: u64 = 16 * 1024;
 /// Wasm stack of a guest, bytes.
 const STACK: usize = 256 * 1024;
 
@@ -50,13 +58,7 @@ pub struct Compiler {
 impl Compiler {
     /// `program` is this binary; `cache` is made if it is missing, and must belong to this user alone.
     pub fn new(program: PathBuf, cache: PathBuf) -> Result<Self, LoadError> {
-        let broken = |error: std::io::Error| LoadError::Host(format!("{}: {error}", cache.display()));
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&cache).map_err(broken)?;
-        let about = fs::metadata(&cache).map_err(broken)?;
-        if about.mode() & 0o022 != 0 || about.uid() != rustix::process::geteuid().as_raw() {
-            let why = "others may write there, and compiled code is run as it stands";
-            return Err(LoadError::Host(format!("{}: {why}", cache.display())));
-        }
+        private_folder(&cache).map_err(|error| LoadError::Host(format!("{}: {error}", cache.display())))?;
         Ok(Self { program, cache, temporary: AtomicU64::new(0) })
     }
 
@@ -85,20 +87,46 @@ impl Compiler {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(failed)?;
-        let written = child.stdin.take().map_or(Ok(()), |mut input| input.write_all(bytes));
-        let output = child.wait_with_output().map_err(failed)?;
-        if output.status.success() {
-            written.map_err(failed)?;
+        let (input, error) = (child.stdin.take(), child.stderr.take());
+        let (status, said) = thread::scope(|scope| {
+            // The child reads and writes as it likes; neither may hold up the look at the clock.
+            let writing = scope.spawn(move || input.map(|mut input| input.write_all(bytes)));
+            let reading = scope.spawn(move || {
+                let mut said = Vec::new();
+                let read = error.map(|error| error.take(MOST_SAID).read_to_end(&mut said));
+                read.transpose().map(|_| said).unwrap_or_default()
+            });
+            let status = wait(&mut child);
+            drop(writing.join());
+            (status, reading.join().unwrap_or_default())
+        });
+        let status = status.map_err(failed)?;
+        if status.success() {
             fs::rename(&fresh, file).map_err(failed)
         } else {
             // It may have been killed before it wrote anything.
             let _ = fs::remove_file(&fresh);
-            let said = String::from_utf8_lossy(&output.stderr);
+            let said = String::from_utf8_lossy(&said);
             Err(LoadError::Compile(match said.trim() {
-                "" => format!("the compiler was stopped ({}): too much memory or time", output.status),
+                "" => format!("the compiler was stopped ({}): too much memory or time", status),
                 reason => escape(reason),
             }))
         }
+    }
+}
+
+/// Waits for the child's end; one that outlives all bounds is killed.
+fn wait(child: &mut Child) -> io::Result<ExitStatus> {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if started.elapsed() > WALL {
+            child.kill()?;
+            return child.wait();
+        }
+        thread::sleep(LOOK);
     }
 }
 
@@ -109,6 +137,17 @@ fn load(engine: &Engine, file: &Path) -> Option<Component> {
     // SAFETY: the file was written by our own child into a directory that only this user may write to
     // (`Compiler::new` checks that), and its name carries the engine's compatibility hash.
     unsafe { Component::deserialize_file(engine, file) }.ok()
+}
+
+/// Makes a folder that is this user's alone, or says that it is not: compiled code is run as it stands.
+pub fn private_folder(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let about = fs::metadata(folder)?;
+    let owned = about.uid() == rustix::process::geteuid().as_raw();
+    match owned && about.mode() & 0o022 == 0 {
+        true => Ok(()),
+        false => Err(io::Error::other("others may write there, so nothing in it can be trusted")),
+    }
 }
 
 /// The child: compiles what comes in on standard input into `output`. The error is for the parent to read.
@@ -128,4 +167,7 @@ fn limit() {
     let _ = setrlimit(Resource::Cpu, most(CPU_SECONDS));
     let _ = setrlimit(Resource::Core, most(0));
     let _ = rustix::process::setpriority_process(None, 10);
+    // Nobody waits for the result of a gateway that is gone.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
 }

@@ -120,7 +120,7 @@ impl Context {
             cells: Vec::new(),
             metrics: Vec::new(),
             budget: Budget::default(),
-            limits: Limits { memory, refused: false },
+            limits: Limits { memory, used: 0, refused: false },
             wasi: wasi::Inert::new(owner.seed ^ worker as u64),
             owner,
         }
@@ -162,6 +162,8 @@ pub(super) fn response_handle() -> Resource<Response> {
 /// that usually follows why.
 pub(super) struct Limits {
     memory: usize,
+    /// By all memories of the component.
+    used: usize,
     pub(super) refused: bool,
 }
 
@@ -171,8 +173,12 @@ impl Limits {
 }
 
 impl ResourceLimiter for Limits {
-    fn memory_growing(&mut self, _now: usize, desired: usize, _most: Option<usize>) -> Result<bool> {
-        let allowed = desired <= self.memory;
+    fn memory_growing(&mut self, now: usize, desired: usize, _most: Option<usize>) -> Result<bool> {
+        let used = self.used.saturating_add(desired.saturating_sub(now));
+        let allowed = used <= self.memory;
+        if allowed {
+            self.used = used;
+        }
         self.refused |= !allowed;
         Ok(allowed)
     }

@@ -4,6 +4,7 @@
 //! A [`Plugin`] is one version of a component, compiled and linked. A [`Use`] is one appearance of a plugin in the
 //! configuration, with state that outlives versions. A [`Slot`] is the [`Instance`] of a use on one worker.
 
+mod answers;
 mod bindings;
 pub mod builtin;
 pub mod compile;
@@ -24,6 +25,7 @@ mod trial;
 mod uses;
 mod wasi;
 
+pub use answers::{Ended, Moment, Outcome, OutcomeKind, Routed, Selected};
 pub use context::ResponseHead;
 pub use edits::Reply;
 pub use failure::{Failure, Issue, LoadError};
@@ -31,7 +33,7 @@ pub use hooks::Hook;
 pub use instance::Instance;
 pub use load::{Description, Digest, Host, Plugin};
 pub use sealing::SealingKeys;
-pub use slot::{Ended, Moment, Outcome, OutcomeKind, Routed, Selected, Slot, Wanted};
+pub use slot::{Slot, Wanted};
 pub use uses::{Counters, Named, Use, UseSettings};
 
 /// The version of the contract that this gateway speaks.

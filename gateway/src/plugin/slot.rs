@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::StatusCode;
 use tokio::sync::mpsc;
 
-use super::bindings::exports::sluice::plugin::{feedback, response, routing, selection};
+use super::answers::{Ended, Moment, Outcome, Routed, Selected};
+use super::bindings::exports::sluice::plugin::{response, routing, selection};
 use super::context::{Phase, RespondWhen, ResponseHead, request_handle, response_handle};
-use super::edits::Reply;
 use super::guest_log::escape;
 use super::instance::Instance;
 use super::uses::Use;
@@ -24,80 +23,8 @@ use crate::message::RequestHead;
 const MOST_OUTCOMES: usize = 4096;
 /// Outcomes of one call.
 const BATCH: usize = 128;
-
-/// What a hook is told of the moment.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// Fresh for each call.
-    pub random: u64,
-    /// Microseconds since 1970, never going back.
-    pub now_us: u64,
-}
-
-/// A routing plugin's answer.
-#[derive(Debug)]
-pub enum Routed {
-    /// No opinion.
-    Pass(u64),
-    /// Position among the upstreams of the use.
-    Upstream(usize, u64),
-    /// The gateway answers.
-    Reply(StatusCode, Reply),
-}
-
-/// A selection plugin's answer.
-#[derive(Debug)]
-pub enum Selected {
-    /// No opinion.
-    Pass(u64),
-    /// This member.
-    Endpoint(usize, u64),
-    /// The gateway answers.
-    Reject(StatusCode),
-}
-
-/// How an attempt ended, for `feedback`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutcomeKind {
-    /// An answer below 500.
-    Success,
-    /// 500 and above.
-    ServerError,
-    /// No connection.
-    ConnectFailed,
-    /// No response head in time.
-    TimedOut,
-    /// The connection broke.
-    Reset,
-    /// The client went away.
-    Cancelled,
-}
-
-/// One attempt, for `feedback`.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// Who was chosen.
-    pub endpoint: Arc<Endpoint>,
-    /// What the use attached.
-    pub tag: u64,
-    /// How it ended.
-    pub kind: OutcomeKind,
-    /// 0 where there was none.
-    pub status: u16,
-    /// To the response head, or to the failure.
-    pub latency: Duration,
-}
-
-/// What a responding plugin is told of the exchange.
-#[derive(Debug, Clone)]
-pub struct Ended {
-    /// What the use attached.
-    pub tag: u64,
-    /// Attempts made.
-    pub attempts: u32,
-    /// From the choice to the response head.
-    pub upstream: Duration,
-}
+/// Calls in one go: a worker has other things to do.
+const BATCHES: usize = 4;
 
 /// A slot that has lost its instance or its spare and wants a new one.
 #[derive(Debug, Clone)]
@@ -123,6 +50,7 @@ pub struct Slot {
     spare: RefCell<Option<Instance>>,
     wanted: mpsc::Sender<Wanted>,
     asked: Cell<bool>,
+    retired: Cell<bool>,
     outcomes: RefCell<Vec<Outcome>>,
 }
 
@@ -146,6 +74,7 @@ impl Slot {
             spare: RefCell::new(Some(spare)),
             wanted,
             asked: Cell::new(false),
+            retired: Cell::new(false),
             outcomes: RefCell::default(),
         }
     }
@@ -208,7 +137,7 @@ impl Slot {
             let context = instance.store.data_mut();
             context.request = None;
             let routed = match decision? {
-                Some(decision) => self.check_routed(decision)?,
+                Some(decision) => Routed::check(decision, self.owner.upstreams.len())?,
                 None => Routed::Pass(0),
             };
             if let Some(head) = Arc::get_mut(head) {
@@ -248,7 +177,7 @@ impl Slot {
             context.request = None;
             context.tried.clear();
             match decision? {
-                Some(decision) => check_selected(decision, members),
+                Some(decision) => Selected::check(decision, members.endpoints.len()),
                 None => Ok(Selected::Pass(0)),
             }
         })
@@ -296,9 +225,22 @@ impl Slot {
         }
     }
 
-    /// Hands over what was noted, off the request's way.
+    /// Another version takes its place: what was noted is handed over, and no more work comes but that of exchanges which
+    /// have begun.
+    pub fn retire(&self) {
+        self.observe();
+        self.retired.set(true);
+    }
+
+    /// True once another version has taken its place.
+    pub fn is_retired(&self) -> bool {
+        self.retired.get()
+    }
+
+    /// Hands over what was noted, off the request's way; as much as may be done in one go.
     pub fn observe(&self) {
-        let outcomes = self.outcomes.take();
+        let most = self.outcomes.borrow().len().min(BATCH * BATCHES);
+        let outcomes: Vec<Outcome> = self.outcomes.borrow_mut().drain(..most).collect();
         for batch in outcomes.chunks(BATCH) {
             // A failure is logged where it happens; there is no exchange to answer for.
             let _ = self.enter(Hook::Feedback, |instance| {
@@ -336,6 +278,9 @@ impl Slot {
         });
         let Ok(Some(saved)) = saved else { return };
         let restored = self.enter(Hook::State, |instance| {
+            if let Some(upstream) = &self.owner.upstream {
+                instance.know(&upstream.set.snapshot())?;
+            }
             let version = &before.plugin.description.version;
             instance.call(Phase::Running, self.owner.deadline, |guests, store| {
                 guests.state.as_ref().map(|hook| hook.call_restore(store, version, &saved)).transpose()
@@ -384,65 +329,6 @@ impl Slot {
             let wanted = Wanted { place: self.place, worker: self.worker, plugin: self.plugin.clone() };
             // Full: the next failure asks again.
             self.asked.set(self.wanted.try_send(wanted).is_ok());
-        }
-    }
-
-    fn check_routed(&self, decision: routing::Decision) -> Result<Routed, Failure> {
-        match decision {
-            routing::Decision::Pass(tag) => Ok(Routed::Pass(tag)),
-            routing::Decision::Upstream(choice) => {
-                let (index, of) = (choice.upstream as usize, self.owner.upstreams.len());
-                if index < of {
-                    Ok(Routed::Upstream(index, choice.tag))
-                } else {
-                    Err(Failure::Invalid(format!("upstream {index} of {of}")))
-                }
-            }
-            routing::Decision::Reply(status) => match status {
-                200..=599 => Ok(Routed::Reply(to_status(status)?, Reply::default())),
-                _ => Err(Failure::Invalid(format!("a reply with status {status}"))),
-            },
-        }
-    }
-}
-
-fn check_selected(decision: selection::Decision, members: &Members) -> Result<Selected, Failure> {
-    match decision {
-        selection::Decision::Pass(tag) => Ok(Selected::Pass(tag)),
-        selection::Decision::Endpoint(choice) => {
-            let (index, of) = (choice.endpoint as usize, members.endpoints.len());
-            if index < of {
-                Ok(Selected::Endpoint(index, choice.tag))
-            } else {
-                Err(Failure::Invalid(format!("endpoint {index} of {of}")))
-            }
-        }
-        selection::Decision::Reject(status) => match status {
-            400..=599 => Ok(Selected::Reject(to_status(status)?)),
-            _ => Err(Failure::Invalid(format!("a rejection with status {status}"))),
-        },
-    }
-}
-
-fn to_status(status: u16) -> Result<StatusCode, Failure> {
-    StatusCode::from_u16(status).map_err(|_| Failure::Invalid(format!("status {status}")))
-}
-
-impl Outcome {
-    fn for_guest(&self, endpoint: u32) -> feedback::Outcome {
-        feedback::Outcome {
-            endpoint,
-            tag: self.tag,
-            kind: match self.kind {
-                OutcomeKind::Success => feedback::OutcomeKind::Success,
-                OutcomeKind::ServerError => feedback::OutcomeKind::ServerError,
-                OutcomeKind::ConnectFailed => feedback::OutcomeKind::ConnectFailed,
-                OutcomeKind::TimedOut => feedback::OutcomeKind::TimedOut,
-                OutcomeKind::Reset => feedback::OutcomeKind::Reset,
-                OutcomeKind::Cancelled => feedback::OutcomeKind::Cancelled,
-            },
-            status: self.status,
-            latency_us: u32::try_from(self.latency.as_micros()).unwrap_or(u32::MAX),
         }
     }
 }

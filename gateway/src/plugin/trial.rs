@@ -8,21 +8,35 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use tokio::sync::mpsc;
 
+use super::answers::{Ended, Moment};
 use super::context::ResponseHead;
 use super::hooks::Hook;
 use super::instance::Instance;
-use super::slot::{Ended, Moment, Slot};
+use super::slot::Slot;
 use super::uses::Use;
-use super::{LoadError, Plugin};
+use super::{Failure, LoadError, Plugin};
 use crate::endpoint::Members;
 use crate::message::{BodyPrefix, RequestHead, Scheme};
 
 /// Questions per hook.
 const QUESTIONS: u64 = 128;
+/// Dry runs before a plugin is refused that got too little CPU time.
+const TRIES: u32 = 3;
 
 impl Plugin {
     /// Runs the hooks of this version for a use, without anyone noticing but the log.
     pub fn trial(self: &Arc<Self>, owner: &Arc<Use>) -> Result<(), LoadError> {
+        for _ in 1..TRIES {
+            match self.try_once(owner) {
+                // A busy machine, and no fault of the plugin.
+                Err(LoadError::Failed(_, Failure::WallStop(_))) => {}
+                tried => return tried,
+            }
+        }
+        self.try_once(owner)
+    }
+
+    fn try_once(self: &Arc<Self>, owner: &Arc<Use>) -> Result<(), LoadError> {
         let instances = [Instance::start(self, owner, 0, true)?, Instance::start(self, owner, 0, true)?];
         let (wanted, _) = mpsc::channel(1);
         let slot = Slot::new(owner.clone(), self.clone(), 0, 0, instances, wanted);

@@ -1,7 +1,7 @@
 //! Choose, send, and once more elsewhere while that is safe. An [`Attempt`] lives from the choice until the last byte of the
 //! answer, so that what is in flight is exact, whatever becomes of the client.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,13 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::error::Cause;
-use super::exchange::{Answer, Exchange, Tags};
+use super::exchange::{Answer, Exchange};
 use super::headers::{self, Asked, Content, Onward};
 use super::select::select;
 use crate::config::model::UpstreamIndex;
 use crate::endpoint::{Endpoint, InFlight};
 use crate::message::Body;
-use crate::plugin::{Hook, Outcome, OutcomeKind, ResponseHead};
-use crate::state::State;
+use crate::plugin::{Hook, Outcome, OutcomeKind, ResponseHead, Slot};
 use crate::upstream::{Lease, SendError};
 
 /// Attempts of one exchange that the gateway makes by itself.
@@ -32,23 +31,16 @@ pub(super) struct Attempt {
     kind: OutcomeKind,
     status: u16,
     latency: Duration,
-    listeners: Option<Listeners>,
-}
-
-/// Who wants to know how it ended.
-#[derive(Debug)]
-struct Listeners {
-    state: Rc<State>,
-    upstream: UpstreamIndex,
-    tags: Tags,
+    /// Who wants to know how it ended, with what each attached. They are not kept alive for that.
+    listeners: Vec<(Weak<Slot>, u64)>,
 }
 
 impl Attempt {
     fn new(in_flight: InFlight, exchange: &Exchange, upstream: UpstreamIndex) -> Self {
         let state = &exchange.state;
-        let chain = &state.upstream(upstream).0.selection;
-        let listening = chain.iter().any(|&place| state.slots[place].plugin.has(Hook::Feedback));
-        let listeners = || Listeners { state: state.clone(), upstream, tags: exchange.tags.clone() };
+        let chain = state.upstream(upstream).0.selection.iter();
+        let listening = chain.filter(|&&place| state.slots[place].plugin.has(Hook::Feedback));
+        let listeners = listening.map(|&place| (Rc::downgrade(&state.slots[place]), exchange.tags.get(place)));
         Self {
             in_flight,
             lease: None,
@@ -56,7 +48,7 @@ impl Attempt {
             kind: OutcomeKind::Cancelled,
             status: 0,
             latency: Duration::ZERO,
-            listeners: listening.then(listeners),
+            listeners: listeners.collect(),
         }
     }
 
@@ -99,11 +91,11 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let Some(Listeners { state, upstream, tags }) = self.listeners.take() else { return };
-        for &place in &state.upstream(upstream).0.selection {
-            state.slots[place].note(&Outcome {
+        for (listener, tag) in std::mem::take(&mut self.listeners) {
+            let Some(listener) = listener.upgrade() else { continue };
+            listener.note(&Outcome {
                 endpoint: self.endpoint().clone(),
-                tag: tags.get(place),
+                tag,
                 kind: self.kind,
                 status: self.status,
                 latency: self.latency,
@@ -155,7 +147,7 @@ async fn send(
     mut attempt: Attempt,
     body: &mut Body,
 ) -> Result<Answer, Failed> {
-    let replayable = body.is_empty() && exchange.head.method.is_idempotent();
+    let replayable = exchange.is_replayable();
     let id = attempt.endpoint().settings.id.clone();
     let limit = exchange.timeouts().response_header;
     let mut lease = connect(exchange, upstream, &mut attempt, true).await?;
@@ -190,7 +182,14 @@ async fn send(
                 return Err(Failed { cause: Cause::TimedOut(id, limit), may_retry: false });
             }
         }
-        lease = connect(exchange, upstream, &mut attempt, false).await?;
+        lease = match connect(exchange, upstream, &mut attempt, false).await {
+            Ok(lease) => lease,
+            Err(failed) => {
+                // Nothing of it was sent, so the next endpoint gets it whole.
+                *body = request.into_body();
+                return Err(failed);
+            }
+        };
     };
     take_in(exchange, attempt, lease, response)
 }
@@ -216,7 +215,9 @@ async fn connect(
         }
         Err(error) => {
             attempt.failed(OutcomeKind::ConnectFailed, limit);
-            live.unreachable(&endpoint);
+            if !error.is_our_own() {
+                live.unreachable(&endpoint);
+            }
             let cause = Cause::Connect(endpoint.settings.id.clone(), error);
             Err(Failed { cause, may_retry: true })
         }

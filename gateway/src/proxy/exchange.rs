@@ -26,6 +26,8 @@ pub(super) struct Exchange {
     pub(super) head: Arc<RequestHead>,
     /// The other end of the client's connection.
     pub(super) peer: IpAddr,
+    /// The request has no body.
+    bodyless: bool,
     /// The client can take trailers.
     pub(super) trailers: bool,
     pub(super) route: Option<RouteIndex>,
@@ -39,7 +41,7 @@ pub(super) struct Exchange {
 }
 
 /// What uses attached to this exchange.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(super) struct Tags(Vec<(UseIndex, u64)>);
 
 impl Tags {
@@ -59,7 +61,13 @@ impl Tags {
 }
 
 impl Exchange {
-    pub(super) fn new(state: Rc<State>, intake: Intake, arrival: &Arrival<'_>, mut record: Record) -> Self {
+    pub(super) fn new(
+        state: Rc<State>,
+        intake: Intake,
+        bodyless: bool,
+        arrival: &Arrival<'_>,
+        mut record: Record,
+    ) -> Self {
         let head = intake.head;
         record.client = Some(head.client);
         record.method = head.method.clone();
@@ -70,6 +78,7 @@ impl Exchange {
         Self {
             state,
             peer: arrival.peer_address(),
+            bodyless,
             trailers: intake.trailers,
             head: Arc::new(head),
             route: None,
@@ -92,6 +101,11 @@ impl Exchange {
     /// What is configured for the route that was found.
     pub(super) fn route(&self) -> Option<&Route> {
         self.route.map(|route| self.state.route(route))
+    }
+
+    /// True if sending it twice does no harm (RFC 9110 §9.2.2) and there is nothing that is gone when it was sent once.
+    pub(super) fn is_replayable(&self) -> bool {
+        self.bodyless && self.head.method.is_idempotent()
     }
 
     /// Bounds in time: the route's, or those of all.

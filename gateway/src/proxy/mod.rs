@@ -39,16 +39,21 @@ pub async fn handle(
     let config = &state.plan.config;
     let mut record = Record::new(state.worker, config.log.access, busy);
     let (mut parts, incoming) = request.into_parts();
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let intake = match headers::request(&mut parts, &arrival, config.limits.headers) {
         Ok(intake) => intake,
         Err(refusal) => {
             record.client = Some(arrival.peer_address());
+            record.path = uri.path().to_owned();
             record.note(refusal.to_string());
-            return Answer::from(Cause::Refused(refusal)).into_response(record);
+            let mut answer = Answer::from(Cause::Refused(refusal));
+            answer.hide_body_from(&method);
+            record.method = method;
+            return answer.into_response(record);
         }
     };
     let body = Body::streamed(incoming, config.timeouts.stream_idle);
-    let mut exchange = Exchange::new(state, intake, &arrival, record);
+    let mut exchange = Exchange::new(state, intake, body.is_empty(), &arrival, record);
     let mut answer = match forward::forward(&mut exchange, body).await {
         Ok(answer) => answer,
         Err(cause) => {

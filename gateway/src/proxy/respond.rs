@@ -67,8 +67,7 @@ fn may_retry(exchange: &Exchange, answer: &Answer) -> bool {
     let Some(upstream) = exchange.upstream else { return false };
     let members = exchange.state.plan.upstreams[upstream].set.load();
     answer.attempt.is_some()
-        && exchange.head.method.is_idempotent()
-        && exchange.record.received.get() == 0
+        && exchange.is_replayable()
         && exchange.plugin_retries < MOST_RETRIES
         && fallback(&members, &exchange.tried, 0).is_some()
 }

@@ -60,7 +60,7 @@ enum End {
     Closed,
     /// A request head did not come in time.
     HeadStalled(Duration),
-    /// Nothing came.
+    /// Nothing came, or nobody read.
     Idle,
 }
 
@@ -98,7 +98,12 @@ impl Connection {
         self.server_name = session.server_name().map(Arc::from);
         let is_h2 = session.alpn_protocol() == Some(b"h2");
         let io = ClientIo::new(stream, self.activity.clone());
-        if is_h2 { self.http2(io).await } else { self.http1(io).await }
+        match is_h2 {
+            true => self.http2(io).await,
+            false if self.endpoint.http1 => self.http1(io).await,
+            // A client without ALPN at a listener that speaks HTTP/2 only.
+            false => {}
+        }
     }
 
     /// What a connection begins with, for `limit` at most; a worker that drains does not wait that long.
@@ -123,7 +128,8 @@ impl Connection {
         // The connection's own timer knows the difference between an idle connection and a slow head.
         builder.timer(TokioTimer::new()).header_read_timeout(None);
         let mut connection = builder.serve_connection(io, self.service());
-        let end = self.drive(Pin::new(&mut connection)).await;
+        let head = Some(config.timeouts.request_header);
+        let end = self.drive(Pin::new(&mut connection), head).await;
         if let End::HeadStalled(limit) = end {
             let stream = connection.into_parts().io;
             refuse(stream, limit).await;
@@ -140,7 +146,8 @@ impl Connection {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
         let connection = pin!(builder.serve_connection(io, self.service()));
-        self.drive(connection).await;
+        // Frames come between heads as well, so that bytes do not tell when one begins.
+        self.drive(connection, None).await;
     }
 
     fn service(&self) -> impl Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible> + use<> {
@@ -173,12 +180,12 @@ impl Connection {
     }
 
     /// Lets hyper work until the connection ends, a deadline passes, or the worker drains and nothing is left to do.
-    async fn drive<P: Protocol>(&self, mut protocol: Pin<&mut P>) -> End {
+    async fn drive<P: Protocol>(&self, mut protocol: Pin<&mut P>, head: Option<Duration>) -> End {
         let timeouts = &self.worker.state().plan.config.timeouts.clone();
         let mut drain = self.worker.watch_drain();
         let mut timer = pin!(tokio::time::sleep(timeouts.request_header.min(timeouts.client_idle)));
         let mut idle = timeouts.client_idle;
-        let mut draining = false;
+        let (mut draining, mut closing) = (false, false);
         loop {
             let drained = async {
                 if draining || drain.wait_for(|draining| *draining).await.is_err() {
@@ -197,20 +204,27 @@ impl Connection {
                 () = drained => {
                     draining = true;
                     idle = idle.min(LINGER);
+                    self.activity.touch();
                     protocol.as_mut().drain();
                 }
             }
             let now = Instant::now();
-            let next = match self.activity.waits(timeouts.request_header, idle) {
+            let next = match self.activity.waits(timeouts.stream_idle, head, idle) {
                 Waits::Head(deadline) if deadline <= now => return End::HeadStalled(timeouts.request_header),
+                Waits::Reader(deadline) if deadline <= now => return End::Idle,
+                Waits::Request(deadline) if deadline <= now && closing => return End::Idle,
                 Waits::Request(deadline) if deadline <= now => {
                     protocol.as_mut().shut_down();
-                    // What is left is to say goodbye; a peer that does not listen is not waited for.
-                    let _ = tokio::time::timeout(LINGER, protocol).await;
-                    return End::Idle;
+                    // What is left is to say goodbye; a request that crosses it is still served.
+                    closing = true;
+                    idle = LINGER;
+                    self.activity.touch();
+                    now + LINGER
                 }
-                Waits::Head(deadline) | Waits::Request(deadline) => deadline,
-                Waits::Exchange => now + idle.min(timeouts.request_header),
+                Waits::Reader(deadline) | Waits::Head(deadline) => deadline,
+                // A head or a drain may begin meanwhile.
+                Waits::Request(deadline) => deadline.min(now + timeouts.request_header),
+                Waits::Exchange => now + idle.min(timeouts.request_header).min(timeouts.stream_idle),
             };
             timer.as_mut().reset(next.into());
         }

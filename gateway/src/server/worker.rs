@@ -97,9 +97,8 @@ async fn serve(setup: Setup) {
         total: connections,
     });
     tokio::task::spawn_local(housekeeping(Rc::downgrade(&worker)));
-    for listener in listeners {
-        tokio::task::spawn_local(accept(worker.clone(), listener));
-    }
+    let accept = |listener| tokio::task::spawn_local(accept(worker.clone(), listener));
+    let accepting: Vec<_> = listeners.into_iter().map(accept).collect();
     while let Some(change) = changes.recv().await {
         match change {
             Change::Swap(fillings, done) => {
@@ -120,7 +119,7 @@ async fn serve(setup: Setup) {
             }
         }
     }
-    worker.finish().await;
+    worker.finish(accepting).await;
 }
 
 impl Worker {
@@ -147,6 +146,7 @@ impl Worker {
             let place = filling.place;
             let slot = slot(&state.plan, filling, state.worker, &self.wanted);
             if let Some(old) = slots.get_mut(place) {
+                old.retire();
                 slot.inherit(old);
                 *old = slot.clone();
             }
@@ -160,8 +160,13 @@ impl Worker {
     }
 
     /// Waits for what is going on, as long as `drain` allows.
-    async fn finish(&self) {
+    async fn finish(&self, accepting: Vec<tokio::task::JoinHandle<()>>) {
+        // Also where nobody said so: all who could are gone.
         self.drain.send_replace(true);
+        for accepting in accepting {
+            // One that panicked takes nothing any more.
+            let _ = accepting.await;
+        }
         let limit = self.state().plan.config.timeouts.drain;
         let all_closed = async {
             while self.open.get() > 0 {
@@ -271,8 +276,8 @@ fn keep_time(slot: &Rc<Slot>, state: &Rc<State>) {
         loop {
             ticks.tick().await;
             match slot.upgrade() {
-                Some(slot) => slot.tick(clock.now_us()),
-                None => return,
+                Some(slot) if !slot.is_retired() => slot.tick(clock.now_us()),
+                _ => return,
             }
         }
     });

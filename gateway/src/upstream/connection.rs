@@ -30,6 +30,16 @@ pub enum ConnectError {
     TimedOut(Duration),
 }
 
+impl ConnectError {
+    /// True if this machine lacks something (descriptors, memory, ports): it says nothing of the endpoint.
+    pub fn is_our_own(&self) -> bool {
+        use rustix::io::Errno;
+        let ConnectError::Io(error) = self else { return false };
+        let own = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+        own.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {

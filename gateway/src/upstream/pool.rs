@@ -4,23 +4,26 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::connection::{ConnectError, Connection};
 use crate::endpoint::Endpoint;
 
+/// How long an endpoint that has answered early may take for the rest of the request.
+const REST_OF_UPLOAD: Duration = Duration::from_secs(30);
+
 /// The idle connections of one worker.
 #[derive(Debug)]
 pub struct Pool {
     idle_timeout: Duration,
-    /// By the address of the endpoint in memory; the entry keeps the endpoint, so no other can take its place.
+    /// By the address of the endpoint in memory, which the entry's weak reference keeps from being another's.
     idle: RefCell<HashMap<usize, Kept>>,
 }
 
 #[derive(Debug)]
 struct Kept {
-    endpoint: Arc<Endpoint>,
+    endpoint: Weak<Endpoint>,
     most: usize,
     connections: Vec<(Connection, Instant)>,
 }
@@ -45,7 +48,7 @@ impl Pool {
     /// Keeps up to `most` idle connections of `endpoint` from now on. Others are closed as they come back.
     pub fn keep(&self, endpoint: &Arc<Endpoint>, most: usize) {
         let mut idle = self.idle.borrow_mut();
-        let new = || Kept { endpoint: endpoint.clone(), most, connections: Vec::new() };
+        let new = || Kept { endpoint: Arc::downgrade(endpoint), most, connections: Vec::new() };
         idle.entry(key(endpoint)).or_insert_with(new).most = most;
     }
 
@@ -75,8 +78,8 @@ impl Pool {
         };
         self.idle.borrow_mut().retain(|_, kept| {
             kept.connections.retain(young);
-            // An endpoint that only the pool still knows has left its upstream.
-            Arc::strong_count(&kept.endpoint) > 1
+            // An endpoint that nobody holds any more has left its upstream.
+            kept.endpoint.strong_count() > 0
         });
     }
 
@@ -102,7 +105,8 @@ impl Lease {
             pool.put(&endpoint, connection);
         } else if !connection.is_closed() {
             tokio::task::spawn_local(async move {
-                if connection.ready().await {
+                let sent = tokio::time::timeout(REST_OF_UPLOAD, connection.ready()).await;
+                if sent == Ok(true) {
                     pool.put(&endpoint, connection);
                 }
             });

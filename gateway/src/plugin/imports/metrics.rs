@@ -13,11 +13,16 @@ impl Context {
         if self.phase != Phase::Configuring {
             bail!("metric `{}` opened outside `configure`", name.escape_debug());
         }
-        match self.state.metrics.open(kind, &name, &help) {
-            Ok(metric) => self.metrics.push(metric),
+        let metric = match self.state.metrics.open(kind, &name, &help) {
+            Ok(metric) => metric,
             Err(reason) => bail!("metric `{}`: {reason}", name.escape_debug()),
-        }
-        Ok(self.metrics.len() as u32 - 1)
+        };
+        let known = self.metrics.iter().position(|known| Arc::ptr_eq(known, &metric));
+        let position = known.unwrap_or_else(|| {
+            self.metrics.push(metric);
+            self.metrics.len() - 1
+        });
+        Ok(position as u32)
     }
 
     fn metric(&self, metric: u32, kind: Kind) -> Result<&Arc<Metric>> {

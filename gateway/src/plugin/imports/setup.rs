@@ -9,6 +9,10 @@ use crate::plugin::edits::{self, FieldEdit};
 
 /// Most bytes of a body that a routing plugin may see.
 const MOST_BODY: u32 = 64 * 1024;
+/// Most sources of a key: all may be looked at for each request.
+const MOST_SOURCES: usize = 16;
+/// Most edits of one call, prepared or not.
+const MOST_EDITS: usize = 64;
 /// Most sets of prepared edits.
 const MOST_PREPARED: usize = 64;
 
@@ -53,6 +57,9 @@ impl Host for Context {
     }
 
     fn want_key(&mut self, sources: Vec<KeySource>) -> Result<()> {
+        if sources.len() > MOST_SOURCES {
+            bail!("{} sources of a key, {MOST_SOURCES} at most", sources.len());
+        }
         self.configuring()?.wishes.keys = sources;
         Ok(())
     }
@@ -91,6 +98,9 @@ impl Host for Context {
         let prepared = &mut self.configuring()?.wishes.prepared;
         if prepared.len() >= MOST_PREPARED {
             bail!("more than {MOST_PREPARED} sets of prepared edits");
+        }
+        if edits.len() > MOST_EDITS {
+            bail!("{} prepared edits in one set, {MOST_EDITS} at most", edits.len());
         }
         prepared.push(edits.into_iter().map(check).collect::<Result<_>>()?);
         Ok(prepared.len() as u32 - 1)

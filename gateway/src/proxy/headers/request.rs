@@ -1,6 +1,6 @@
 //! The request as the gateway takes it in: what a client sent is checked, put into its one normal form, and freed of all
-//! that concerns only this connection. Framing of HTTP/1.1 was checked before, in the connection's guard, which also sees
-//! fragments: the parsers below cut them off.
+//! that concerns only this connection. Framing of HTTP/1.1 is hyper's: it drops a length beside chunked coding, and cuts a
+//! fragment off the target, before anything here can see it.
 
 use std::mem;
 use std::net::SocketAddr;

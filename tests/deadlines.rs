@@ -102,3 +102,42 @@ async fn many_slow_heads_hold_up_nobody() {
         raw.hear_all().await;
     }
 }
+
+#[tokio::test]
+async fn an_idle_h2_connection_is_not_taken_for_a_head_that_never_ends() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, r#"request-header = "200ms""#).await;
+    let mut client = Client::h2(&gateway).await;
+    assert_eq!(client.get("/").await.status, 200);
+    // Each of these lives as long as a head may take; the frames of HTTP/2 between requests are no head.
+    for _ in 0..3 {
+        let mut raw = Raw::plain(&gateway).await;
+        raw.say("GET / HTTP/1.1\r\nx-never: ends").await;
+        raw.hear_all().await;
+    }
+    assert_eq!(client.get("/again").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_lets_its_endpoint_go() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, r#"stream-idle = "300ms""#).await;
+    for mut raw in [Raw::plain(&gateway).await, Raw::tls(&gateway).await] {
+        raw.say("GET /bytes/1000000000 HTTP/1.1\r\nhost: app.test\r\n\r\n").await;
+        raw.hear_until("\r\n\r\n").await;
+        // It stays open, and nobody reads.
+        origin.holds(0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_head_on_a_kept_connection_is_cut_as_soon_as_on_a_fresh_one() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, "request-header = \"300ms\"\nclient-idle = \"10m\"").await;
+    let mut raw = Raw::plain(&gateway).await;
+    raw.say("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n").await;
+    raw.hear_until("\"origin\"").await;
+    raw.say("GET / HTTP/1.1\r\nx-never: ends").await;
+    // Far less than the ten minutes for which it might have been idle.
+    assert!(raw.hear_all().await.contains("HTTP/1.1 408 "));
+}

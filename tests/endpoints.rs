@@ -73,6 +73,23 @@ async fn a_request_that_was_not_sent_is_sent_to_another_endpoint() {
 }
 
 #[tokio::test]
+async fn a_body_is_sent_whole_to_the_endpoint_that_takes_the_place_of_one_that_just_died() {
+    let origins: [Origin; 2] = Origin::several().await;
+    let gateway =
+        Gateway::start(&choosing(&origins.each_ref()).upstream("ejection = { consecutive-failures = 0 }")).await;
+    let mut client = Client::h2(&gateway).await;
+    for _ in 0..8 {
+        assert_eq!(client.ask(at("/", "a")).await.origin(), "a");
+    }
+    // Its idle connections are still in the pool when the next request comes.
+    origins[0].die().await;
+    for _ in 0..20 {
+        let posted = client.ask(Ask::post("/", "a body").header("x-endpoint", "a b")).await;
+        assert_eq!((posted.origin(), &posted.seen()["body_start"]), ("b", &"a body".into()));
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_that_was_tried_is_not_tried_again_in_the_same_exchange() {
     let origins: [Origin; 2] = Origin::several().await;
     origins[0].die().await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::guests::retouched;
-use crate::harness::{Answer, Ask, Client, Configuration, Gateway, Origin, component, eventually};
+use crate::harness::{Answer, Ask, Client, Configuration, Gateway, Origin, Raw, component, eventually};
 
 const USE: &str = r#"{ plugin = "guest", config = { greeting = "hello" } }"#;
 
@@ -57,6 +57,18 @@ async fn setup_tells_a_routing_use_what_it_may_choose_and_lets_it_see_the_body_f
     assert_eq!(answer.seen_field("x-routed"), "1 healthy");
     assert_eq!(report(&client.ask(Ask::post("/", "short")).await)["prefix"], json!([5, true]));
     assert_eq!(report(&client.get("/").await)["prefix"], json!([0, true]));
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_while_a_plugin_sees_its_beginning_is_not_sent_as_if_it_were_whole() {
+    let origin = Origin::start("a").await;
+    let configuration = Configuration::of(&[&origin]).plugin("guest", component("everything"));
+    let gateway = Gateway::start(&configuration.routing(&format!("[{USE}]"))).await;
+    let mut raw = Raw::plain(&gateway).await;
+    raw.say("POST / HTTP/1.1\r\nhost: app.test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nZ\r\n").await;
+    let heard = raw.hear_all().await;
+    assert!(!heard.contains(" 200 OK"), "{heard}");
+    origin.holds(0).await;
 }
 
 #[tokio::test]

@@ -183,7 +183,9 @@ impl Connection {
     async fn drive<P: Protocol>(&self, mut protocol: Pin<&mut P>, head: Option<Duration>) -> End {
         let timeouts = &self.worker.state().plan.config.timeouts.clone();
         let mut drain = self.worker.watch_drain();
-        let mut timer = pin!(tokio::time::sleep(timeouts.request_header.min(timeouts.client_idle)));
+        // What a connection waits for changes without a word to the timer: it looks at least this often.
+        let look = timeouts.request_header.min(timeouts.stream_idle);
+        let mut timer = pin!(tokio::time::sleep(look.min(timeouts.client_idle)));
         let mut idle = timeouts.client_idle;
         let (mut draining, mut closing) = (false, false);
         loop {
@@ -222,9 +224,8 @@ impl Connection {
                     now + LINGER
                 }
                 Waits::Reader(deadline) | Waits::Head(deadline) => deadline,
-                // A head or a drain may begin meanwhile.
-                Waits::Request(deadline) => deadline.min(now + timeouts.request_header),
-                Waits::Exchange => now + idle.min(timeouts.request_header).min(timeouts.stream_idle),
+                Waits::Request(deadline) => deadline.min(now + look),
+                Waits::Exchange => now + look.min(idle),
             };
             timer.as_mut().reset(next.into());
         }

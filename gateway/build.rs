@@ -21,7 +21,8 @@ fn build() -> Result<(), Box<dyn Error>> {
     let gateway = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let root = gateway.parent().ok_or("the gateway has no parent folder")?;
     for input in ["plugins", "plugin-sdk", "wit", "Cargo.lock", "Cargo.toml"] {
-        println!("cargo::rerun-if-changed={}", root.join(input).display());
+        // From the package's folder: a target folder may serve several checkouts, and each has to look at its own files.
+        println!("cargo::rerun-if-changed=../{input}");
     }
     have_target()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);

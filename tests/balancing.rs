@@ -133,6 +133,35 @@ async fn power_of_two_choices_leaves_an_endpoint_alone_that_holds_more_than_the_
     held.await.unwrap();
 }
 
+#[tokio::test]
+async fn least_response_time_leaves_a_slow_endpoint_alone_until_it_has_recovered() {
+    let origins: [Origin; 3] = Origin::several().await;
+    origins.iter().for_each(|origin| origin.answers_after(5));
+    origins[0].answers_after(100);
+    let chain = r#"["least-response-time"]"#;
+    let gateway = Gateway::start(&Configuration::of(&origins.each_ref()).selection(chain)).await;
+    let [slow, ..] = shares(&load(&gateway, CONNECTIONS, REQUESTS, |_| Ask::get("/")).await, ["a", "b", "c"]);
+    assert!(slow * 20 < REQUESTS as u64, "{slow} of {REQUESTS} requests went to one that is 20 times slower");
+    assert_both_workers_serve(&gateway, REQUESTS).await;
+
+    origins[0].answers_after(5);
+    eventually("its share", async || {
+        let [recovered, ..] = shares(&load(&gateway, 10, 1_000, |_| Ask::get("/")).await, ["a", "b", "c"]);
+        (recovered > 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn least_response_time_starves_none_of_five_equal_endpoints() {
+    let origins: [Origin; 5] = Origin::several().await;
+    let chain = r#"["least-response-time"]"#;
+    let gateway = Gateway::start(&Configuration::of(&origins.each_ref()).selection(chain)).await;
+    let answers = load(&gateway, CONNECTIONS, 10_000, |_| Ask::get("/")).await;
+    let found = shares(&answers, ["a", "b", "c", "d", "e"]);
+    assert!(found.iter().all(|count| *count > 500), "{found:?}");
+}
+
 /// That many requests at once for that endpoint, each over its own connection; ends when all are answered.
 async fn in_background(
     gateway: &Gateway,

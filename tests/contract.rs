@@ -104,7 +104,7 @@ fn every_item_of_the_contract_is_documented() {
 #[test]
 fn default_plugins_import_and_export_nothing_but_the_contract_and_inert_wasi() {
     let names = built_ins();
-    assert!(names.len() >= 9, "{names:?}");
+    assert!(names.len() >= 13, "{names:?}");
     for name in names {
         for (kind, found) in interfaces(&built_in(&name)) {
             let wasi = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
@@ -130,7 +130,11 @@ fn each_default_plugin_is_what_its_documentation_promises() {
         ("power-of-two-choices", &["selection"]),
         ("least-connections", &["selection"]),
         ("consistent-hash", &["selection"]),
+        ("least-response-time", &["selection"]),
+        ("nearest-zone", &["selection"]),
+        ("failover", &["selection"]),
         ("sticky-session", &["response", "selection"]),
+        ("session-table", &["response", "selection"]),
         ("traffic-split", &["routing"]),
         ("headers", &["response"]),
     ] {

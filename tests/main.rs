@@ -16,6 +16,7 @@ mod disconnects; // clients that leave leave nothing behind
 mod drain; // SIGTERM answers all that was accepted
 mod endpoints; // who may be chosen, retry, ejection, the pool
 mod errors; // causes become statuses by one map
+mod failover; // who takes over when those that come first cannot
 mod forwarding; // what happens to messages that pass
 mod honoured; // a plugin gets what it asks for
 mod house; // the house is as its map says
@@ -23,6 +24,7 @@ mod instances; // one instance of a use on each worker
 mod misbehaviour; // plugins that misbehave hurt themselves
 mod policies; // the plugins that route and edit
 mod routes; // which route takes a request
+mod session_table; // sessions of the backends themselves
 mod sticky; // sessions
 mod streaming; // bodies stream past
 mod swap; // plugins are replaced under load

@@ -79,6 +79,14 @@ impl Endpoint {
         self.settings.max_in_flight.is_some_and(|most| self.in_flight() >= most)
     }
 
+    /// Takes the sample of an answer that is an error: it counts where it is slow, and never makes the endpoint look quick.
+    pub fn sample_error(&self, sample: Duration) {
+        let now = Instant::now();
+        let known = self.latency.read(now);
+        let known = if known == u32::MAX { Duration::ZERO } else { Duration::from_micros(known.into()) };
+        self.latency.sample(sample.max(known), now);
+    }
+
     fn health(&self) -> Health {
         if self.ejected.load(Ordering::Relaxed) {
             Health::Unhealthy

@@ -1,7 +1,8 @@
 //! Live figures of the endpoints, kept by the host across all workers. An index out of range traps. Each call goes to the
 //! host: 50 ns for one figure, about 10 ns for each more of a list, and a list is one allocation.
 
-use crate::{EndpointIndex, host};
+use crate::{EndpointIndex, Shares, below, host, mix};
+use std::cmp::Ordering;
 
 /// The latency of an endpoint that was never sampled.
 pub const NEVER_SAMPLED: u32 = u32::MAX;
@@ -37,4 +38,44 @@ pub fn tried(endpoint: EndpointIndex) -> bool {
 pub fn first_untried(candidates: &[EndpointIndex], start: usize) -> Option<EndpointIndex> {
     let (before, from) = candidates.split_at(start.min(candidates.len()));
     from.iter().chain(before).copied().find(|&endpoint| !tried(endpoint))
+}
+
+/// Of `candidates`, the one with the fewest requests in flight per share; ties are drawn by share from `random`, since a
+/// cursor of each worker would send them all to the same idle endpoint. A retry (`attempt` above 0) leaves out what this
+/// exchange has tried. None if there is no candidate left that has a share.
+pub fn least_busy(
+    candidates: impl IntoIterator<Item = EndpointIndex>,
+    shares: &Shares,
+    in_flight: &[u32],
+    attempt: u32,
+    mut random: u64,
+) -> Option<EndpointIndex> {
+    let mut least_busy = None;
+    // More than any load is: something in flight on no share at all.
+    let (mut least_in_flight, mut least_share) = (1, 0);
+    let mut tied_shares = 0;
+    for endpoint in candidates {
+        let (share, in_flight) = (shares.of(endpoint), u64::from(in_flight[endpoint as usize]));
+        if share == 0 || attempt > 0 && tried(endpoint) {
+            continue;
+        }
+        // Compares in flight / share without dividing.
+        match (in_flight * least_share).cmp(&(least_in_flight * share)) {
+            Ordering::Less => {
+                (least_in_flight, least_share) = (in_flight, share);
+                tied_shares = share;
+                least_busy = Some(endpoint);
+            }
+            // Replaces the winner with the chance that is its share of all tied so far: in the end a weighted draw.
+            Ordering::Equal => {
+                tied_shares += share;
+                random = mix(random);
+                if below(random, tied_shares) < share {
+                    least_busy = Some(endpoint);
+                }
+            }
+            Ordering::Greater => {}
+        }
+    }
+    least_busy
 }

@@ -75,10 +75,12 @@
 //! 150 ns, a list about 10 ns for each number in it. A hook has 5 ms of CPU time; a panic, or more time than that, counts as
 //! a failure of the plugin, and the exchange goes on without it.
 
+mod amount;
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub, elided_lifetimes_in_paths)]
 pub mod bindings;
 mod cell;
+mod cidr;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod component;
@@ -100,9 +102,11 @@ mod plugin;
 mod request;
 pub mod response;
 mod response_head;
+mod rotation;
 pub mod routing;
 pub mod sealing;
 pub mod selection;
+mod session;
 mod setup;
 mod shares;
 mod state;
@@ -115,10 +119,12 @@ use bindings::imports::sluice::plugin as host;
 #[cfg(not(target_family = "wasm"))]
 use fake::imports as host;
 
+pub use amount::Amount;
 pub use bindings::imports::sluice::plugin::types::{
     BodyPrefix, EditError, EndpointIndex, Health, KeySource, Tag, TimeUs, UpstreamIndex,
 };
 pub use cell::Cell;
+pub use cidr::Cidr;
 pub use config::{Config, NoConfig};
 pub use feedback::Feedback;
 pub use field::{is_field_name, is_field_value, is_forbidden_field};
@@ -132,8 +138,10 @@ pub use plugin::Plugin;
 pub use request::Request;
 pub use response::Response;
 pub use response_head::ResponseHead;
+pub use rotation::Rotation;
 pub use routing::Routing;
 pub use selection::Selection;
+pub use session::Session;
 pub use setup::{Edit, Prepared, RespondWhen, Setup};
 pub use shares::Shares;
 pub use state::State;

@@ -1,6 +1,7 @@
 //! Who the endpoints are. The set is announced when it changes and read in columns, so that a choice does not pay for it.
 
 use crate::{EndpointIndex, Health, Shares, host};
+use std::collections::BTreeMap;
 
 /// The endpoints of the upstream being served, lent to [`Selection::set_endpoints`](crate::Selection::set_endpoints). The
 /// position in each column is the [`EndpointIndex`]. Every call copies a column out of the host, about 10 ns a number and
@@ -70,6 +71,13 @@ impl Members {
     pub fn choosable(&self) -> Vec<EndpointIndex> {
         let conditions = self.conditions();
         (0..self.count).filter(|&endpoint| is_choosable(conditions[endpoint as usize])).collect()
+    }
+
+    /// Those that may serve a session that is theirs, by id: healthy, degraded or draining. The host lets a use choose
+    /// draining ones only if [`Setup::keep_draining`](crate::Setup::keep_draining) asked for that.
+    pub fn keeping_sessions(&self) -> BTreeMap<String, EndpointIndex> {
+        let members = self.ids().into_iter().zip(0..).zip(self.conditions());
+        members.filter(|(_, health)| *health != Health::Unhealthy).map(|(member, _)| member).collect()
     }
 
     /// What each may take of the traffic: its weight times its slow start, so 1000 for a warm endpoint of weight 1, and 0

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ struct State {
     /// Requests that have come and are not answered.
     in_hand: watch::Sender<usize>,
     status: AtomicU16,
+    /// Milliseconds.
+    slowness: AtomicU64,
 }
 
 impl Origin {
@@ -66,6 +68,7 @@ impl Origin {
             hold: watch::channel(false).0,
             in_hand: watch::channel(0).0,
             status: AtomicU16::new(200),
+            slowness: AtomicU64::new(0),
         });
         let server = tokio::spawn(serve(listener, state.clone())).abort_handle();
         Self { name: name.to_owned(), address, state, server, grave: Mutex::default() }
@@ -120,6 +123,11 @@ impl Origin {
     /// From now on answers have that status.
     pub fn answer(&self, status: u16) {
         self.state.status.store(status, Ordering::SeqCst);
+    }
+
+    /// From now on answers take that long.
+    pub fn answers_after(&self, milliseconds: u64) {
+        self.state.slowness.store(milliseconds, Ordering::SeqCst);
     }
 
     /// Dies: connections break, and the port refuses new ones.
@@ -205,6 +213,10 @@ async fn answer(
     if path != "/halves" {
         // The sender lives as long as the state.
         state.hold.subscribe().wait_for(|hold| !hold).await.unwrap();
+    }
+    let slowness = state.slowness.load(Ordering::SeqCst);
+    if slowness > 0 {
+        tokio::time::sleep(Duration::from_millis(slowness)).await;
     }
     let seen = json!({
         "origin": state.name, "method": head.method.as_str(), "target": head.uri.to_string(), "fields": fields(&head.headers),

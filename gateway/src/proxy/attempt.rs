@@ -65,9 +65,14 @@ impl Attempt {
 
     fn answered(&mut self, status: u16, lease: Lease) {
         self.latency = self.started.elapsed();
-        self.endpoint().sample_latency(self.latency);
         self.status = status;
-        self.kind = if status < 500 { OutcomeKind::Success } else { OutcomeKind::ServerError };
+        if status < 500 {
+            self.kind = OutcomeKind::Success;
+            self.endpoint().sample_latency(self.latency);
+        } else {
+            self.kind = OutcomeKind::ServerError;
+            self.endpoint().sample_error(self.latency);
+        }
         self.lease = Some(lease);
     }
 

@@ -132,6 +132,11 @@ impl Host {
         self.0.borrow().cells.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
     }
 
+    /// The value of an entry of the store; none if there is none or it has expired.
+    pub fn stored(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.borrow().find_stored(key).map(|stored| stored.value.clone())
+    }
+
     /// A counter's count, a gauge's value, or the sum of a histogram; none if no instance has opened it.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.0.borrow().metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)

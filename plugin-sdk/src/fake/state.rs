@@ -84,6 +84,12 @@ impl State {
         crate::hash::mix(self.random)
     }
 
+    /// An entry of the store that has not expired.
+    pub(super) fn find_stored(&self, key: &str) -> Option<&Stored> {
+        let now_us = self.now_us;
+        self.store.get(key).filter(|stored| stored.expires_us.is_none_or(|expires| expires > now_us))
+    }
+
     pub(super) fn advance(&mut self, duration: Duration) {
         self.now_us += u64::try_from(duration.as_micros()).expect("a test lasts less than 584,000 years");
     }

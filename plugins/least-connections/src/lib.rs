@@ -5,14 +5,10 @@
 //! `power-of-two-choices` is cheaper: this one reads them all, about 10 ns each.
 
 use sluice_plugin::selection::{Decision, Input};
-use sluice_plugin::{
-    EndpointIndex, Issues, Members, NoConfig, Plugin, Request, Selection, Setup, below, endpoints, mix,
-};
-use std::cmp::Ordering;
+use sluice_plugin::{Issues, Members, NoConfig, Plugin, Request, Selection, Setup, Shares, endpoints};
 
 struct LeastConnections {
-    /// Those that may be chosen, with their shares.
-    candidates: Vec<(EndpointIndex, u64)>,
+    shares: Shares,
 }
 
 sluice_plugin::export!(LeastConnections: Selection);
@@ -21,45 +17,19 @@ impl Plugin for LeastConnections {
     type Config = NoConfig;
 
     fn new(_: NoConfig, _: &Setup) -> Result<Self, Issues> {
-        Ok(Self { candidates: Vec::new() })
+        Ok(Self { shares: Shares::default() })
     }
 }
 
 impl Selection for LeastConnections {
     fn set_endpoints(&mut self, members: &Members) {
-        let shares = members.shares();
-        self.candidates = shares.choosable().map(|endpoint| (endpoint, shares.of(endpoint))).collect();
+        self.shares = members.shares();
     }
 
     fn select(&mut self, input: Input, _: Option<&Request>) -> Decision {
-        let all_in_flight = endpoints::in_flight_all();
-        let mut least_busy = None;
-        // More than any load is: something in flight on no share at all.
-        let (mut least_in_flight, mut least_share) = (1, 0);
-        let (mut tied_shares, mut random) = (0, input.random);
-        for &(endpoint, share) in &self.candidates {
-            if input.attempt > 0 && endpoints::tried(endpoint) {
-                continue;
-            }
-            let in_flight = u64::from(all_in_flight[endpoint as usize]);
-            // Compares in flight / share without dividing.
-            match (in_flight * least_share).cmp(&(least_in_flight * share)) {
-                Ordering::Less => {
-                    (least_in_flight, least_share) = (in_flight, share);
-                    tied_shares = share;
-                    least_busy = Some(endpoint);
-                }
-                // Replaces the winner with the chance that is its share of all tied so far: in the end a weighted draw.
-                Ordering::Equal => {
-                    tied_shares += share;
-                    random = mix(random);
-                    if below(random, tied_shares) < share {
-                        least_busy = Some(endpoint);
-                    }
-                }
-                Ordering::Greater => {}
-            }
-        }
+        let in_flight = endpoints::in_flight_all();
+        let candidates = self.shares.choosable();
+        let least_busy = endpoints::least_busy(candidates, &self.shares, &in_flight, input.attempt, input.random);
         least_busy.map_or(Decision::pass(), Decision::endpoint)
     }
 }
@@ -67,8 +37,8 @@ impl Selection for LeastConnections {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_plugin::Health;
     use sluice_plugin::fake::{self, json};
+    use sluice_plugin::{EndpointIndex, Health};
 
     #[test]
     fn the_least_busy_per_weight_wins() {

@@ -5,10 +5,10 @@
 //! (`weighted-round-robin` does).
 
 use sluice_plugin::selection::{Decision, Input};
-use sluice_plugin::{Cell, EndpointIndex, Issues, Members, NoConfig, Plugin, Request, Selection, Setup, endpoints};
+use sluice_plugin::{EndpointIndex, Issues, Members, NoConfig, Plugin, Request, Rotation, Selection, Setup};
 
 struct RoundRobin {
-    cursor: Cell,
+    rotation: Rotation,
     choosable: Vec<EndpointIndex>,
 }
 
@@ -18,7 +18,7 @@ impl Plugin for RoundRobin {
     type Config = NoConfig;
 
     fn new(_: NoConfig, _: &Setup) -> Result<Self, Issues> {
-        Ok(Self { cursor: Cell::open("cursor", 0), choosable: Vec::new() })
+        Ok(Self { rotation: Rotation::open("cursor"), choosable: Vec::new() })
     }
 }
 
@@ -28,16 +28,7 @@ impl Selection for RoundRobin {
     }
 
     fn select(&mut self, input: Input, _: Option<&Request>) -> Decision {
-        if self.choosable.is_empty() {
-            return Decision::pass();
-        }
-        // Unsigned, so that the rotation goes on past the largest number.
-        let turn = self.cursor.fetch_add(1) as u64;
-        let position = (turn % self.choosable.len() as u64) as usize;
-        if input.attempt == 0 {
-            return Decision::endpoint(self.choosable[position]);
-        }
-        endpoints::first_untried(&self.choosable, position).map_or(Decision::pass(), Decision::endpoint)
+        self.rotation.next(&self.choosable, input.attempt).map_or(Decision::pass(), Decision::endpoint)
     }
 }
 

@@ -20,8 +20,8 @@ use config::Config;
 use sluice_plugin::response::{Action, Exchange};
 use sluice_plugin::selection::{Decision, Input};
 use sluice_plugin::{
-    EndpointIndex, Health, Issues, Members, Plugin, Request, Response, ResponseHead, Selection, Setup, Tag, TimeUs,
-    endpoints, sealing,
+    EndpointIndex, Issues, Members, Plugin, Request, Response, ResponseHead, Selection, Session, Setup, Tag, endpoints,
+    sealing,
 };
 use std::collections::BTreeMap;
 
@@ -37,12 +37,6 @@ struct StickySession {
     ids: Vec<String>,
     /// Those that may serve a session that is theirs.
     serving: BTreeMap<String, EndpointIndex>,
-}
-
-/// What the cookie holds.
-struct Session {
-    since: TimeUs,
-    endpoint_id: String,
 }
 
 sluice_plugin::export!(StickySession: Selection, Response);
@@ -61,8 +55,7 @@ impl Plugin for StickySession {
 impl Selection for StickySession {
     fn set_endpoints(&mut self, members: &Members) {
         self.ids = members.ids();
-        let serving = self.ids.iter().cloned().zip(0..).zip(members.conditions());
-        self.serving = serving.filter(|(_, health)| *health != Health::Unhealthy).map(|(member, _)| member).collect();
+        self.serving = members.keeping_sessions();
     }
 
     fn select(&mut self, input: Input, request: Option<&Request>) -> Decision {
@@ -71,7 +64,7 @@ impl Selection for StickySession {
         };
         match self.serving.get(&session.endpoint_id) {
             Some(&endpoint) if input.attempt == 0 || !endpoints::tried(endpoint) => {
-                let half_over = input.now.saturating_sub(session.since) > self.ttl_us() / 2;
+                let half_over = session.is_half_over(input.now, self.config.token_ttl());
                 Decision::endpoint(endpoint).tagged(if half_over { RENEW } else { 0 })
             }
             _ => Decision::pass().tagged(BIND),
@@ -102,21 +95,6 @@ impl Response for StickySession {
 impl StickySession {
     fn session(&self, request: &Request) -> Option<Session> {
         Session::from_bytes(&sealing::open(&request.cookie(&self.config.cookie)?)?)
-    }
-
-    fn ttl_us(&self) -> TimeUs {
-        TimeUs::try_from(self.config.token_ttl().as_micros()).unwrap_or(TimeUs::MAX)
-    }
-}
-
-impl Session {
-    fn to_bytes(&self) -> Vec<u8> {
-        [&self.since.to_le_bytes(), self.endpoint_id.as_bytes()].concat()
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (since, endpoint_id) = bytes.split_first_chunk()?;
-        Some(Self { since: TimeUs::from_le_bytes(*since), endpoint_id: String::from_utf8(endpoint_id.to_vec()).ok()? })
     }
 }
 

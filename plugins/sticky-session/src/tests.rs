@@ -1,6 +1,7 @@
 //! The life of a session, from the first answer to the death of its endpoint.
 
 use super::*;
+use sluice_plugin::Health;
 use sluice_plugin::fake::{self, Exchange, Head, Host, Instance, Value, json};
 use std::time::Duration;
 

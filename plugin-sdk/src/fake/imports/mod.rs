@@ -174,9 +174,7 @@ pub(crate) mod store {
 
     pub(crate) fn get(key: &str) -> Option<Entry> {
         host(|state| {
-            let now_us = state.now_us;
-            let stored =
-                state.store.get(key).filter(|stored| stored.expires_us.is_none_or(|expires| expires > now_us))?;
+            let stored = state.find_stored(key)?;
             Some(Entry { value: stored.value.clone(), version: stored.version })
         })
     }

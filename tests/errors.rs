@@ -139,6 +139,18 @@ async fn requests_that_can_be_read_in_two_ways_are_400_and_reach_nobody() {
 }
 
 #[tokio::test]
+async fn a_client_whose_large_body_nobody_wants_still_gets_its_answer() {
+    let origin = Origin::start("a").await;
+    let gateway = Gateway::start(&Configuration::of(&[&origin]).route(r#"match = { hosts = ["app.test"] }"#)).await;
+    for mut raw in [Raw::plain(&gateway).await, Raw::tls(&gateway).await] {
+        raw.say("POST / HTTP/1.1\r\nhost: elsewhere.test\r\ncontent-length: 50000000\r\n\r\n").await;
+        raw.say(vec![b'x'; 4_000_000]).await;
+        let heard = raw.hear_all().await;
+        assert!(heard.starts_with("HTTP/1.1 404 "), "{heard:?}");
+    }
+}
+
+#[tokio::test]
 async fn heads_over_the_limits_are_431_and_414() {
     let origin = Origin::start("a").await;
     let gateway = Gateway::start(&Configuration::of(&[&origin]).tables("[limits]\nheaders = 50")).await;

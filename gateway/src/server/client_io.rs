@@ -21,6 +21,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// request. From outside it looks the same as a client that has gone away, whose exchange is given up then.
 const HALF_CLOSED: Duration = Duration::from_millis(500);
 
+/// How long a client may go on sending what nobody wants any more. Closed at once, the connection would be reset, and the
+/// client might never see the answer that said why (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(1);
+
 /// A client's byte stream.
 #[derive(Debug)]
 pub(super) struct ClientIo<S> {
@@ -29,12 +33,14 @@ pub(super) struct ClientIo<S> {
     ahead: Bytes,
     /// The client has ended its side while an exchange was going on.
     ended: Option<Pin<Box<Sleep>>>,
+    /// This side has ended; what the client still sends is thrown away.
+    lingering: Option<Pin<Box<Sleep>>>,
     activity: Rc<Activity>,
 }
 
 impl<S: AsyncRead + Unpin> ClientIo<S> {
     pub(super) fn new(stream: S, activity: Rc<Activity>) -> Self {
-        Self { stream, ahead: Bytes::new(), ended: None, activity }
+        Self { stream, ahead: Bytes::new(), ended: None, lingering: None, activity }
     }
 
     /// True if the client speaks HTTP/2 without being asked.
@@ -101,7 +107,7 @@ fn read<S: AsyncRead + Unpin>(
     Poll::Ready(Ok(count))
 }
 
-impl<S: AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.activity.wrote(written.is_pending());
@@ -113,7 +119,21 @@ impl<S: AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+        }
+        let linger = this.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        let mut unwanted = [0; 4096];
+        loop {
+            let mut part = ReadBuf::new(&mut unwanted);
+            match Pin::new(&mut this.stream).poll_read(context, &mut part) {
+                Poll::Ready(Ok(())) if !part.filled().is_empty() => {}
+                // The client has ended too, one way or the other.
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return linger.as_mut().poll(context).map(Ok),
+            }
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -213,3 +213,27 @@ async fn huge_answers_are_not_taken() {
     }
     assert_eq!(client.get("/next").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_use_that_keeps_failing_is_left_out_for_a_while_and_comes_back() {
+    let origin = Origin::start("a").await;
+    let gateway = with_guest(&origin, "spin", "").await;
+    let mut client = Client::h1(&gateway).await;
+    // Each of these would hold the worker up for its deadline; beside them come harmless ones.
+    for _ in 0..200 {
+        assert_eq!(client.ask(Ask::get("/bad").header("x-misbehave", "routing")).await.status, 200);
+        assert_eq!(client.get("/good").await.status, 200);
+    }
+    let bypassed = gateway.log.wait_for("bypassed", |event| event.text("use") == use_of("routing")).await;
+    assert_eq!(bypassed.text("plugin"), "guest");
+    let tried = gateway.log.filter("plugin failed", |event| event.text("hook") == "routing").len();
+    assert!(tried < 50, "asked {tried} times although it always failed");
+    let left_out = gateway.log.filter("exchange", |event| event.text("why").contains("bypassed")).len();
+    assert!(left_out >= 100, "{left_out}");
+    eventually("the use", async || {
+        client.get("/later").await;
+        let line = gateway.log.filter("exchange", |event| event.text("path") == "/later").pop()?;
+        (!line.text("why").contains("bypassed")).then_some(())
+    })
+    .await;
+}

@@ -28,6 +28,16 @@ pub enum Failure {
     /// The slot has lost its instance and the new one is not ready.
     #[error("no instance ready")]
     NoInstance,
+    /// It failed too often and is left out for a while.
+    #[error("bypassed after too many failures")]
+    Bypassed,
+}
+
+impl Failure {
+    /// True if the plugin failed now: it was asked, and what went wrong is its own doing.
+    pub(super) fn is_its_own(&self) -> bool {
+        !matches!(self, Failure::WallStop(_) | Failure::NoInstance | Failure::Bypassed)
+    }
 }
 
 /// One mistake in a plugin's configuration.

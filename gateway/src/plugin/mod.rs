@@ -7,6 +7,7 @@
 mod answers;
 mod bindings;
 pub mod builtin;
+mod bypass;
 pub mod compile;
 mod context;
 mod deadline;

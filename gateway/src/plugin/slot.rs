@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::answers::{Ended, Moment, Outcome, Routed, Selected};
 use super::bindings::exports::sluice::plugin::{response, routing, selection};
+use super::bypass::Bypass;
 use super::context::{Phase, RespondWhen, ResponseHead, request_handle, response_handle};
 use super::guest_log::escape;
 use super::instance::Instance;
@@ -50,6 +51,9 @@ pub struct Slot {
     spare: RefCell<Option<Instance>>,
     wanted: mpsc::Sender<Wanted>,
     asked: Cell<bool>,
+    bypass: RefCell<Bypass>,
+    /// The clock of the last exchange: good enough for what happens between two.
+    now_us: Cell<u64>,
     retired: Cell<bool>,
     outcomes: RefCell<Vec<Outcome>>,
 }
@@ -74,6 +78,8 @@ impl Slot {
             spare: RefCell::new(Some(spare)),
             wanted,
             asked: Cell::new(false),
+            bypass: RefCell::default(),
+            now_us: Cell::new(0),
             retired: Cell::new(false),
             outcomes: RefCell::default(),
         }
@@ -126,6 +132,7 @@ impl Slot {
 
     /// Hook 1. Edits of the request are applied if the answer is valid.
     pub fn route(&self, head: &mut Arc<RequestHead>, moment: Moment) -> Result<Routed, Failure> {
+        self.now_us.set(moment.now_us);
         self.enter(Hook::Routing, |instance| {
             let key = key::hash(head, &instance.wishes().keys, self.owner.seed);
             let input = routing::Input { key, random: moment.random, now: moment.now_us };
@@ -158,6 +165,7 @@ impl Slot {
         tried: &[Arc<Endpoint>],
         moment: Moment,
     ) -> Result<Selected, Failure> {
+        self.now_us.set(moment.now_us);
         self.enter(Hook::Selection, |instance| {
             instance.know(members)?;
             let attempt = tried.len() as u32;
@@ -191,6 +199,7 @@ impl Slot {
         ended: &Ended,
         moment: Moment,
     ) -> Result<bool, Failure> {
+        self.now_us.set(moment.now_us);
         self.enter(Hook::Response, |instance| {
             let context = instance.store.data_mut();
             let endpoint = head.endpoint.as_ref().and_then(|endpoint| context.members.position(endpoint));
@@ -257,6 +266,7 @@ impl Slot {
 
     /// Periodic work.
     pub fn tick(&self, now_us: u64) {
+        self.now_us.set(now_us);
         // As in `observe`.
         let _ = self.enter(Hook::Timer, |instance| {
             instance.call(Phase::Running, self.owner.deadline, |guests, store| match &guests.timer {
@@ -293,22 +303,42 @@ impl Slot {
 
     /// Runs a call on the current instance; after a failure the spare takes its place.
     fn enter<R>(&self, hook: Hook, call: impl FnOnce(&mut Instance) -> Result<R, Failure>) -> Result<R, Failure> {
+        if self.bypass.borrow_mut().leaves_out(self.now_us.get()) {
+            return Err(Failure::Bypassed);
+        }
         let mut current = self.current.borrow_mut();
         let outcome = match current.as_mut() {
             Some(instance) => call(instance),
             None => Err(Failure::NoInstance),
         };
         if let Err(failure) = &outcome {
-            self.owner.counters.failures.fetch_add(1, Ordering::Relaxed);
-            // A slot that waits for its instance has said why it lost it.
-            if *failure != Failure::NoInstance {
-                self.report(hook, failure);
-            }
             *current = self.spare.take();
             drop(current);
+            self.failed(hook, failure);
             self.want();
         }
         outcome
+    }
+
+    /// Counts and reports. A slot that waits for its instance has said why it lost it.
+    fn failed(&self, hook: Hook, failure: &Failure) {
+        self.owner.counters.failures.fetch_add(1, Ordering::Relaxed);
+        if *failure != Failure::NoInstance {
+            self.report(hook, failure);
+        }
+        if failure.is_its_own()
+            && let Some(pause) = self.bypass.borrow_mut().failed(self.now_us.get())
+        {
+            tracing::warn!(
+                target: "plugin",
+                r#use = %self.owner.name,
+                plugin = %self.plugin.name,
+                digest = %self.plugin.digest,
+                worker = self.worker,
+                seconds = pause.as_secs_f64(),
+                "bypassed"
+            );
+        }
     }
 
     fn report(&self, hook: Hook, failure: &Failure) {

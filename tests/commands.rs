@@ -53,6 +53,20 @@ async fn all_mistakes_of_a_configuration_are_told_at_once_with_their_places() {
 }
 
 #[tokio::test]
+async fn check_loads_configures_and_tries_every_plugin_and_serves_nobody() {
+    let origin = Origin::start("a").await;
+    let good = Gateway::check(&Configuration::of(&[&origin]).selection(r#"["sticky-session", "least-connections"]"#));
+    assert!(good.status.success(), "{good:?}");
+    assert!(String::from_utf8_lossy(&good.stdout).contains("good: 2 listeners, 1 route, 1 upstream, 2 uses"));
+    let configuration = Configuration::of(&[&origin]).plugin("guest", crate::harness::component("trap_always"));
+    let bad = Gateway::check(&configuration.selection(r#"["guest", "round-robin"]"#));
+    let said = String::from_utf8_lossy(&bad.stderr);
+    assert_eq!(bad.status.code(), Some(1), "{said}");
+    assert!(said.contains("app/selection/guest: failed in `selection`: trap"), "{said}");
+    assert_eq!(origin.requests(), 0);
+}
+
+#[tokio::test]
 async fn a_key_that_is_not_built_yet_says_so() {
     let origin = Origin::start("a").await;
     let output = Gateway::refuse(&Configuration::of(&[&origin]).upstream(r#"health = { path = "/" }"#));

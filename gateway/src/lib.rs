@@ -23,4 +23,4 @@ pub mod state;
 pub mod tls;
 pub mod upstream;
 
-pub use start::{Gateway, StartError};
+pub use start::{Gateway, StartError, check};

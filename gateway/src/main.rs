@@ -38,6 +38,15 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         state_dir: Option<PathBuf>,
     },
+    /// Say what is wrong with a configuration: its keys, certificates, and every plugin, loaded, configured and tried.
+    Check {
+        /// The configuration, TOML, or JSON if its name ends in `.json`.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Where compiled plugins and keys are kept, as for `run`.
+        #[arg(long, value_name = "FOLDER")]
+        state_dir: Option<PathBuf>,
+    },
     /// Compile a component from standard input; for the gateway itself.
     #[command(name = compile::COMMAND, hide = true)]
     Compile { output: PathBuf },
@@ -47,6 +56,9 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo { folder } => show(&folder),
         Command::Run { config, state_dir } => run(&config, state_dir),
+        Command::Check { config, state_dir } => {
+            sluice_gateway::check(&config, state_dir).map(|good| println!("{good}")).map_err(said)
+        }
         Command::Compile { output } => compile::child(&output),
     };
     match outcome {

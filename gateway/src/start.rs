@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::{Config, SealingFiles};
-use crate::config::{self, Problems};
+use crate::config::{self, Problem, Problems};
 use crate::control::{self, Control};
 use crate::observe;
 use crate::plugin::compile::{Compiler, private_folder};
@@ -53,12 +53,7 @@ impl Gateway {
     pub fn start(file: &Path, state_dir: Option<PathBuf>) -> Result<Self, StartError> {
         let config = config::load(file, &builtin::names())?;
         observe::log::start(&config.log.level);
-        let state_dir = state_dir.map_or_else(default_state_dir, Ok)?;
-        private_folder(&state_dir).map_err(|error| StartError::Io(state_dir.display().to_string(), error))?;
-        let keys = sealing_keys(config.sealing.as_ref(), &state_dir)?;
-        let program = std::env::current_exe().map_err(|error| StartError::Io("this program".into(), error))?;
-        let host = Arc::new(Host::new(Compiler::new(program, state_dir.join("compiled"))?)?);
-        let (plan, plugins) = Plan::build(config, file, &host, &keys)?;
+        let Built { host, keys, plan, plugins } = build(config, file, state_dir)?;
         let fillings = fill(&plan, file, &plugins)?;
         let listeners = listen(&plan.config)?;
         Self::serve(host, keys, plan, plugins, fillings, listeners)
@@ -119,6 +114,51 @@ impl Gateway {
         }
         tracing::info!(target: "sluice", "stopped");
     }
+}
+
+/// What a configuration needs before anything serves.
+struct Built {
+    host: Arc<Host>,
+    keys: SealingKeys,
+    plan: Arc<Plan>,
+    plugins: Vec<Arc<Plugin>>,
+}
+
+fn build(config: Config, file: &Path, state_dir: Option<PathBuf>) -> Result<Built, StartError> {
+    let state_dir = state_dir.map_or_else(default_state_dir, Ok)?;
+    private_folder(&state_dir).map_err(|error| StartError::Io(state_dir.display().to_string(), error))?;
+    let keys = sealing_keys(config.sealing.as_ref(), &state_dir)?;
+    let program = std::env::current_exe().map_err(|error| StartError::Io("this program".into(), error))?;
+    let host = Arc::new(Host::new(Compiler::new(program, state_dir.join("compiled"))?)?);
+    let (plan, plugins) = Plan::build(config, file, &host, &keys)?;
+    Ok(Built { host, keys, plan, plugins })
+}
+
+/// Does all that [`Gateway::start`] does short of listening, and lets every use of a plugin answer synthetic questions.
+/// Gives what the configuration has.
+pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<String, StartError> {
+    let config = config::load(file, &builtin::names())?;
+    let Built { plan, plugins, .. } = build(config, file, state_dir)?;
+    let mut problems = Vec::new();
+    for (index, settings) in plan.config.listeners.iter().enumerate() {
+        if let Err(error) = server::tls_config(settings) {
+            let (file, key) = (file.display().to_string(), format!("listener[{index}].tls.certificates"));
+            problems.push(Problem { file, line: 0, key, message: error.to_string() });
+        }
+    }
+    for (settings, owner) in plan.config.uses.iter().zip(&plan.uses) {
+        if let Err(error) = plugins[settings.plugin].trial(owner) {
+            problems.push(state::problem(file, settings, &error));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Problems(problems).into());
+    }
+    let Config { listeners, routes, upstreams, uses, .. } = &plan.config;
+    let counts =
+        [(listeners.len(), "listener"), (routes.len(), "route"), (upstreams.len(), "upstream"), (uses.len(), "use")];
+    let count = |(count, what): (usize, &str)| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    Ok(format!("{}: good: {}", file.display(), counts.map(count).join(", ")))
 }
 
 /// Instance and spare of every use for every worker: by worker, then by use.

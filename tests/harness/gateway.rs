@@ -51,6 +51,13 @@ impl Gateway {
         command(folder.path()).output().unwrap()
     }
 
+    /// Only checks a configuration.
+    pub fn check(configuration: &Configuration) -> Output {
+        let folder = tempfile::tempdir().unwrap();
+        configuration.write(folder.path());
+        command_of("check", folder.path()).output().unwrap()
+    }
+
     /// The file of a plugin.
     pub fn file(&self, plugin: &str) -> PathBuf {
         self.folder.path().join(format!("{plugin}.wasm"))
@@ -139,8 +146,12 @@ impl Drop for Gateway {
 
 /// `sluice run` with the configuration in that folder. Compiled plugins are kept from run to run, beside the program.
 fn command(folder: &Path) -> Command {
+    command_of("run", folder)
+}
+
+fn command_of(name: &str, folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
-    command.args(["run", "--config"]).arg(folder.join("sluice.toml"));
+    command.args([name, "--config"]).arg(folder.join("sluice.toml"));
     command.arg("--state-dir").arg(guests::target().join("sluice-state"));
     command.env_remove("SLUICE_LOG").env("RUST_BACKTRACE", "1").stdin(Stdio::null());
     command

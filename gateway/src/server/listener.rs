@@ -43,13 +43,7 @@ pub struct Listener {
 
 /// One listener for each worker.
 pub fn bind(index: usize, settings: &model::Listener, workers: usize) -> Result<Vec<Listener>, BindError> {
-    let tls = match settings.certificates.as_slice() {
-        [] => None,
-        certificates => {
-            let config = tls::server_config(certificates, settings.h2, settings.http1);
-            Some(config.map_err(|error| BindError::Tls(settings.address, error))?)
-        }
-    };
+    let tls = tls_config(settings)?;
     let sockets = sockets(settings.address, workers).map_err(|error| BindError::Address(settings.address, error))?;
     let listener = |(socket, address)| Listener {
         index,
@@ -60,6 +54,17 @@ pub fn bind(index: usize, settings: &model::Listener, workers: usize) -> Result<
         h2: settings.h2,
     };
     Ok(sockets.into_iter().map(listener).collect())
+}
+
+/// What TLS needs; none for plain TCP.
+pub fn tls_config(settings: &model::Listener) -> Result<Option<Arc<ServerConfig>>, BindError> {
+    match settings.certificates.as_slice() {
+        [] => Ok(None),
+        certificates => {
+            let config = tls::server_config(certificates, settings.h2, settings.http1);
+            config.map(Some).map_err(|error| BindError::Tls(settings.address, error))
+        }
+    }
 }
 
 fn sockets(mut address: SocketAddr, workers: usize) -> io::Result<Vec<(TcpListener, SocketAddr)>> {

@@ -6,5 +6,5 @@ mod connection;
 mod listener;
 mod worker;
 
-pub use listener::{BindError, Listener, bind};
+pub use listener::{BindError, Listener, bind, tls_config};
 pub use worker::{Setup, Worker, start};

@@ -190,7 +190,7 @@ async fn send(
         lease = match connect(exchange, upstream, &mut attempt, false).await {
             Ok(lease) => lease,
             Err(failed) => {
-                // Nothing of it was sent, so the next endpoint gets it whole.
+                // What is in `request` was not sent, so the next endpoint gets the body whole.
                 *body = request.into_body();
                 return Err(failed);
             }
@@ -208,7 +208,7 @@ async fn connect(
 ) -> Result<Lease, Failed> {
     let endpoint = attempt.endpoint().clone();
     let pool = &exchange.state.pool;
-    if let Some(lease) = pool.reuse(&endpoint).filter(|_| may_reuse) {
+    if may_reuse && let Some(lease) = pool.reuse(&endpoint) {
         return Ok(lease);
     }
     let live = exchange.state.upstream(upstream).1;

@@ -71,7 +71,7 @@ impl Connection {
             (true, false) => false,
             (false, _) => true,
             (true, true) => {
-                let limit = self.worker.state().plan.config.timeouts.request_header;
+                let limit = self.worker.plan().config.timeouts.request_header;
                 match self.before_requests(limit, io.begins_with_preface()).await {
                     Some(Ok(is_h2)) => is_h2,
                     _ => return,
@@ -82,7 +82,7 @@ impl Connection {
     }
 
     async fn over_tls(mut self, acceptor: TlsAcceptor, stream: TcpStream) {
-        let limit = self.worker.state().plan.config.timeouts.handshake;
+        let limit = self.worker.plan().config.timeouts.handshake;
         let stream = match self.before_requests(limit, acceptor.accept(stream)).await {
             Some(Ok(stream)) => stream,
             Some(Err(error)) => {
@@ -122,7 +122,8 @@ impl Connection {
     }
 
     async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, io: ClientIo<S>) {
-        let config = &self.worker.state().plan.config.clone();
+        let plan = self.worker.plan();
+        let config = &plan.config;
         let mut builder = http1::Builder::new();
         builder.max_header_size(config.limits.header_bytes).max_headers(config.limits.headers).half_close(false);
         // The connection's own timer knows the difference between an idle connection and a slow head.
@@ -137,14 +138,14 @@ impl Connection {
     }
 
     async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, io: ClientIo<S>) {
-        let limits = &self.worker.state().plan.config.limits.clone();
+        let header_bytes = self.worker.plan().config.limits.header_bytes;
         let mut builder = http2::Builder::new(LocalExecutor);
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+            .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX));
         let connection = pin!(builder.serve_connection(io, self.service()));
         // Frames come between heads as well, so that bytes do not tell when one begins.
         self.drive(connection, None).await;
@@ -181,7 +182,8 @@ impl Connection {
 
     /// Lets hyper work until the connection ends, a deadline passes, or the worker drains and nothing is left to do.
     async fn drive<P: Protocol>(&self, mut protocol: Pin<&mut P>, head: Option<Duration>) -> End {
-        let timeouts = &self.worker.state().plan.config.timeouts.clone();
+        let plan = self.worker.plan();
+        let timeouts = &plan.config.timeouts;
         let mut drain = self.worker.watch_drain();
         // What a connection waits for changes without a word to the timer: it looks at least this often.
         let look = timeouts.request_header.min(timeouts.stream_idle);

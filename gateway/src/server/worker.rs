@@ -128,6 +128,11 @@ impl Worker {
         self.state.borrow().clone()
     }
 
+    /// What lasts for a whole connection: unlike the state, it keeps no slot alive.
+    pub(super) fn plan(&self) -> Arc<Plan> {
+        self.state.borrow().plan.clone()
+    }
+
     /// True once nothing new is taken.
     pub(super) fn draining(&self) -> bool {
         *self.drain.borrow()

@@ -137,7 +137,7 @@ fn load_all(
     problems: &mut Vec<Problem>,
 ) -> Vec<Arc<Plugin>> {
     let load = |plugin: &model::Plugin| {
-        read(&plugin.source).and_then(|bytes| host.load(&plugin.name, &bytes, plugin.limits.memory, keys))
+        read(&plugin.source).and_then(|bytes| host.load(&plugin.name, &bytes, &plugin.limits, keys))
     };
     let loaded: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = config.plugins.iter().map(|plugin| scope.spawn(move || load(plugin))).collect();
@@ -175,8 +175,7 @@ fn make_use(
         name: settings.name.clone(),
         config: settings.config.clone(),
         on_error: settings.on_error,
-        deadline: limits.deadline,
-        memory: limits.memory,
+        limits: limits.clone(),
         upstream: settings.upstream.as_ref().and_then(named),
         upstreams: settings.upstreams.iter().filter_map(named).collect(),
         zone: config.zone.as_str().into(),

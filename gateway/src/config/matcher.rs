@@ -113,7 +113,7 @@ fn method(text: &str) -> Result<(), String> {
 }
 
 /// A name as RFC 9110 allows it for methods and fields.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_tchar)
 }

@@ -3,10 +3,11 @@
 //! A file, TOML or JSON, becomes a tree that knows its lines (`document`). The tree is compared with the JSON Schema of the
 //! file's shape (`schema`, made from `raw` and its text forms in `texts` and `units`), and made to fit where it does not (`shape`).
 //! Then names are looked up, defaults filled in and contradictions found (`resolve`, and for its parts `routes` with `matcher`,
-//! `upstreams`, `uses`, `plugins`). Each step adds to one list of problems, so that a user sees all of them at once. Nothing here
+//! `listeners`, `upstreams`, `uses`, `plugins`). Each step adds to one list of problems, so that a user sees all of them at once. Nothing here
 //! knows any other part of the gateway.
 
 mod document;
+mod listeners;
 mod matcher;
 pub mod model;
 mod plugins;

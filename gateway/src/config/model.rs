@@ -24,6 +24,8 @@ pub struct Config {
     pub log: Log,
     /// Where clients come in; at least one.
     pub listeners: Vec<Listener>,
+    /// Where operators come in; none: nowhere.
+    pub admin: Option<Admin>,
     /// Bounds in time that belong to no route.
     pub timeouts: Timeouts,
     /// Bounds in size and number.
@@ -70,14 +72,56 @@ pub struct Log {
 pub struct Listener {
     /// The socket's address; port 0 takes a free one.
     pub address: SocketAddr,
-    /// Certificates; empty: plain TCP.
-    pub certificates: Vec<CertificateFiles>,
+    /// None: plain TCP.
+    pub tls: Option<Tls>,
     /// Speaks HTTP/1.1. Default true.
     pub http1: bool,
     /// Speaks HTTP/2: by ALPN over TLS, by prior knowledge on plain TCP. Default: over TLS only.
     pub h2: bool,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed. Default: none.
     pub trusted_proxies: Vec<IpNet>,
+    /// The port of HTTPS that every request is sent to; none: requests are routed.
+    pub redirect_to_https: Option<u16>,
+}
+
+/// TLS towards clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// At least one; the first is for clients that ask for no name, or for one that nobody has.
+    pub certificates: Vec<CertificateFiles>,
+    /// Mutual TLS; none: clients are not asked for certificates.
+    pub clients: Option<ClientCertificates>,
+}
+
+/// Certificates of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificates {
+    /// PEM file with the authorities that may have signed them.
+    pub ca: PathBuf,
+    /// A client without one is refused.
+    pub required: bool,
+    /// Header fields, by their names in lower case, that tell plugins and endpoints of them.
+    pub headers: Vec<(String, ClientFact)>,
+}
+
+/// Something that a client's certificate says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientFact {
+    /// Its subject as RFC 4514 writes it.
+    Subject,
+    /// Its alternative names: DNS, URI, mail.
+    Names,
+    /// SHA-256 of it, hexadecimal.
+    Sha256,
+    /// All of it, as RFC 9440 writes it.
+    Certificate,
+}
+
+/// Where operators come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// A loopback address; port 0 takes a free one.
+    pub address: SocketAddr,
 }
 
 /// One certificate chain with its key, PEM files.
@@ -130,6 +174,8 @@ pub struct Plugin {
     pub source: PluginSource,
     /// What an instance may use up.
     pub limits: PluginLimits,
+    /// Instances of a use that all workers share; none: one for each worker.
+    pub slots: Option<usize>,
 }
 
 /// Where a plugin comes from.
@@ -162,6 +208,12 @@ pub struct PluginLimits {
     pub memory: usize,
     /// CPU time of one routing, selection or response call. Default 5 ms.
     pub deadline: Duration,
+    /// Share of a worker's time in each second, per mille. Default 200.
+    pub worker_share_per_mille: u32,
+    /// Bytes that it may hand to the host in one call. Default 1 MiB.
+    pub host_call: usize,
+    /// Bytes of names and values of all edits of one call. Default 16 KiB.
+    pub output: usize,
 }
 
 /// One appearance of a plugin.

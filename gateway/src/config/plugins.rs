@@ -64,6 +64,7 @@ impl<'a> Plugins<'a> {
                 name: component.to_owned(),
                 source: PluginSource::BuiltIn(component),
                 limits: limits(&raw::PluginLimits::default()),
+                slots: None,
             },
             None => self.declared.iter().find(|plugin| plugin.name == name)?.clone(),
         };
@@ -94,13 +95,7 @@ impl<'a> Plugins<'a> {
 }
 
 fn declared(table: raw::Plugin, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> Plugin {
-    let raw::PluginLimits { memory, deadline } = &table.limits;
-    if !(64 << 10..=4 << 30).contains(&(memory.0 as u64)) {
-        report.add(&at.key("limits").key("memory"), format!("expected 64KiB to 4GiB, found {memory}"));
-    }
-    if !(1..=10_000).contains(&deadline.0.as_millis()) {
-        report.add(&at.key("limits").key("deadline"), format!("expected 1ms to 10s, found {deadline}"));
-    }
+    check_limits(&table.limits, &at.key("limits"), report);
     Plugin {
         name: table.name.0,
         source: PluginSource::File {
@@ -108,9 +103,35 @@ fn declared(table: raw::Plugin, base_dir: &Path, at: &KeyPath, report: &mut Repo
             sha256: table.sha256.map(|digest| digest.0),
         },
         limits: limits(&table.limits),
+        slots: table.slots,
+    }
+}
+
+fn check_limits(raw: &raw::PluginLimits, at: &KeyPath, report: &mut Report<'_>) {
+    let sizes = [
+        ("memory", raw.memory, 64 << 10, 4 << 30, "64KiB to 4GiB"),
+        ("host-call", raw.host_call, 4 << 10, 64 << 20, "4KiB to 64MiB"),
+        ("output", raw.output, 1 << 10, 1 << 20, "1KiB to 1MiB"),
+    ];
+    for (key, size, least, most, range) in sizes {
+        if !(least..=most).contains(&(size.0 as u64)) {
+            report.add(&at.key(key), format!("expected {range}, found {size}"));
+        }
+    }
+    if !(1..=10_000).contains(&raw.deadline.0.as_millis()) {
+        report.add(&at.key("deadline"), format!("expected 1ms to 10s, found {}", raw.deadline));
+    }
+    if raw.worker_share.0 == 0 {
+        report.add(&at.key("worker-share"), "expected more than 0%, up to 100%".to_owned());
     }
 }
 
 fn limits(raw: &raw::PluginLimits) -> PluginLimits {
-    PluginLimits { memory: raw.memory.0, deadline: raw.deadline.0 }
+    PluginLimits {
+        memory: raw.memory.0,
+        deadline: raw.deadline.0,
+        worker_share_per_mille: raw.worker_share.0,
+        host_call: raw.host_call.0,
+        output: raw.output.0,
+    }
 }

@@ -6,6 +6,7 @@ mod plugin;
 mod route;
 mod upstream;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,12 +22,9 @@ use super::units::{Size, Time};
 
 /// Keys of the design that this version does not have, without the positions in lists.
 pub(super) const NOT_BUILT_YET: &[&str] = &[
-    "admin",
     "limits.connections-per-client",
     "listener.proxy-protocol",
-    "listener.redirect-to-https",
     "listener.tls.acme",
-    "listener.tls.client-ca",
     "route.limits",
     "route.retry",
     "state",
@@ -61,6 +59,8 @@ pub(super) struct File {
     pub(super) log: Log,
     /// Where clients come in; at least one.
     pub(super) listener: Vec<Listener>,
+    /// Where operators come in. Default: nowhere.
+    pub(super) admin: Option<Admin>,
     /// Bounds in time. A route may set some of them for itself.
     pub(super) timeouts: Timeouts,
     /// Bounds in size and number.
@@ -137,6 +137,31 @@ pub(super) struct Listener {
     /// Networks of peers whose `Forwarded` and `X-Forwarded-*` are believed. Default: none.
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Cidr>,
+    /// Answers every request with 308 to the same place over HTTPS, and routes none.
+    pub(super) redirect_to_https: Option<RedirectToHttps>,
+}
+
+/// Where HTTPS is spoken.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct RedirectToHttps {
+    /// The port that clients are sent to.
+    #[schemars(range(min = 1, max = 65_535))]
+    pub(super) port: u16,
+}
+
+impl Default for RedirectToHttps {
+    fn default() -> RedirectToHttps {
+        RedirectToHttps { port: 443 }
+    }
+}
+
+/// Where operators come in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Admin {
+    /// A loopback address and port: whoever reaches it may ask. Serves `GET /metrics`. Port 0 takes a free one.
+    pub(super) address: ListenAddress,
 }
 
 /// A version of HTTP that clients speak.
@@ -155,6 +180,41 @@ pub(super) struct Tls {
     /// Certificates with their keys, chosen by the name that the client asks for; the first where none fits.
     #[schemars(length(min = 1))]
     pub(super) certificates: Vec<Certificate>,
+    /// PEM file with the authorities whose certificates clients may show (mutual TLS). Default: none is asked for.
+    pub(super) client_ca: Option<PathBuf>,
+    /// Whether a client without certificate is refused; only with `client-ca`.
+    #[serde(default)]
+    pub(super) client_certificate: ClientCertificate,
+    /// Header fields that tell plugins and endpoints of the client's certificate, by their names: `subject` (RFC 4514), `names`
+    /// (DNS names, URIs and mail addresses, separated by commas), `sha256` (fingerprint, hexadecimal) or `certificate` (RFC 9440).
+    /// What clients send under these names is removed, on all listeners. Default: none.
+    #[serde(default)]
+    pub(super) client_headers: BTreeMap<String, ClientFact>,
+}
+
+/// Whether clients must show a certificate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ClientCertificate {
+    /// A handshake without one fails.
+    #[default]
+    Required,
+    /// One without is as good; a wrong one fails.
+    Optional,
+}
+
+/// Something that a client's certificate says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ClientFact {
+    /// Whom it is for.
+    Subject,
+    /// Its alternative names.
+    Names,
+    /// Its fingerprint.
+    Sha256,
+    /// All of it.
+    Certificate,
 }
 
 /// One certificate chain with its key.

@@ -6,13 +6,17 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
-use super::model::{CertificateFiles, Config, Limits, Listener, Log, SealingFiles, Timeouts};
+use super::listeners::listeners;
+use super::model::{Admin, Config, Limits, Log, Plugin, SealingFiles, Timeouts, Use};
 use super::plugins::Plugins;
 use super::problem::{KeyPath, Report};
 use super::raw;
 use super::routes::{Surroundings, routes};
 use super::upstreams::upstreams;
 use super::uses::Uses;
+
+/// Instances of plugins in one gateway: each reserves some GiB of address space.
+const MOST_INSTANCES: usize = 8_000;
 
 /// The configuration. It means something only if the report stays empty.
 pub(super) fn resolve(file: raw::File, base_dir: &Path, built_in: &[&'static str], report: &mut Report<'_>) -> Config {
@@ -32,20 +36,32 @@ pub(super) fn resolve(file: raw::File, base_dir: &Path, built_in: &[&'static str
     let routes = routes(file.route, &around, &mut uses, report);
     let upstreams = upstreams(file.upstream, &mut uses, report);
     let (plugins, uses) = uses.finish();
+    let plugins = plugins.finish();
+    let workers = file.workers.unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get().min(256)));
+    let instances = instances(&plugins, &uses, workers);
+    if instances > MOST_INSTANCES {
+        let message = format!(
+            "{} uses on {workers} workers are {instances} instances of plugins, {MOST_INSTANCES} at most: \
+             fewer workers, or `slots` in [[plugin]]",
+            uses.len()
+        );
+        report.add(&root.key("workers"), message);
+    }
     Config {
-        workers: file.workers.unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get().min(256))),
+        workers,
         zone: file.zone,
         hash_seed: file.hash_seed,
         sealing: file.secrets.sealing.map(|files| sealing(&files, base_dir, report)),
         log: Log { access: file.log.access, level: level(file.log.level).to_owned() },
         listeners: listeners(file.listener, base_dir, report),
+        admin: file.admin.map(|admin| operators(&admin, report)),
         timeouts,
         limits: Limits {
             connections: file.limits.connections,
             header_bytes: file.limits.header_bytes.0,
             headers: file.limits.headers,
         },
-        plugins: plugins.finish(),
+        plugins,
         uses,
         routes,
         upstreams,
@@ -85,48 +101,20 @@ fn level(level: raw::Level) -> &'static str {
     }
 }
 
-fn listeners(raw: Vec<raw::Listener>, base_dir: &Path, report: &mut Report<'_>) -> Vec<Listener> {
-    let mut listeners: Vec<Listener> = Vec::with_capacity(raw.len());
-    let list = KeyPath::root().key("listener");
-    for (index, listener) in raw.into_iter().enumerate() {
-        let at = list.index(index);
-        let address = listener.address.0;
-        let is_same = |(other, listener): (usize, &Listener)| {
-            listener.address == address && report.is_sound(&list.index(other).key("address"))
-        };
-        if address.port() != 0 && listeners.iter().enumerate().any(is_same) {
-            report.add(&at.key("address"), format!("another listener has the address {address}"));
-        }
-        let files = listener.tls.map(|tls| tls.certificates).unwrap_or_default();
-        let certificates = certificates(&files, base_dir, &at.key("tls").key("certificates"), report);
-        let speaks =
-            |protocol, by_default| listener.protocols.as_ref().map_or(by_default, |spoken| spoken.contains(&protocol));
-        listeners.push(Listener {
-            address,
-            http1: speaks(raw::ClientProtocol::Http1, true),
-            h2: speaks(raw::ClientProtocol::H2, !certificates.is_empty()),
-            certificates,
-            trusted_proxies: listener.trusted_proxies.into_iter().map(|network| network.0).collect(),
-        });
+fn operators(admin: &raw::Admin, report: &mut Report<'_>) -> Admin {
+    let address = admin.address.0;
+    if !address.ip().is_loopback() {
+        let message =
+            format!("expected a loopback address like \"127.0.0.1:9901\", found {address}: it asks for no password");
+        report.add(&KeyPath::root().key("admin").key("address"), message);
     }
-    listeners
+    Admin { address }
 }
 
-fn certificates(
-    raw: &[raw::Certificate],
-    base_dir: &Path,
-    at: &KeyPath,
-    report: &mut Report<'_>,
-) -> Vec<CertificateFiles> {
-    let mut certificates = Vec::with_capacity(raw.len());
-    for (index, files) in raw.iter().enumerate() {
-        let at = at.index(index);
-        certificates.push(CertificateFiles {
-            certificate: existing_file(&files.certificate, base_dir, &at.key("certificate"), report),
-            key: existing_file(&files.key, base_dir, &at.key("key"), report),
-        });
-    }
-    certificates
+/// Each use has an instance and a spare on each worker, or on what its plugin's `slots` says.
+fn instances(plugins: &[Plugin], uses: &[Use], workers: usize) -> usize {
+    let slots = |used: &Use| plugins.get(used.plugin).and_then(|plugin| plugin.slots).unwrap_or(workers).min(workers);
+    uses.iter().map(slots).sum::<usize>() * 2
 }
 
 fn timeouts(raw: &raw::Timeouts) -> Timeouts {

@@ -51,7 +51,7 @@ impl Control {
             if Digest::of(&bytes) == live {
                 return Ok(None);
             }
-            let plugin = host.load(&settings.name, &bytes, settings.limits.memory, &keys)?;
+            let plugin = host.load(&settings.name, &bytes, &settings.limits, &keys)?;
             plan.check_hooks_of(index, &plugin)?;
             let uses = || plan.config.uses.iter().enumerate().filter(|(_, settings)| settings.plugin == index);
             for (place, _) in uses() {

@@ -95,7 +95,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(owner: Arc<Use>, worker: usize, trial: bool, memory: usize) -> Self {
+    pub(super) fn new(owner: Arc<Use>, worker: usize, trial: bool) -> Self {
         let state = if trial { Arc::new(owner.shared.copy()) } else { owner.shared.clone() };
         let members = Arc::new(Members { endpoints: Vec::new(), conditions: Vec::new() });
         Self {
@@ -116,11 +116,11 @@ impl Context {
             tried: Vec::new(),
             request: None,
             response: None,
-            edits: Edits::default(),
+            edits: Edits::new(owner.limits.output),
             cells: Vec::new(),
             metrics: Vec::new(),
             budget: Budget::default(),
-            limits: Limits { memory, used: 0, refused: false },
+            limits: Limits { memory: owner.limits.memory, used: 0, refused: false },
             wasi: wasi::Inert::new(owner.seed ^ worker as u64),
             owner,
         }

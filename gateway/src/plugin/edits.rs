@@ -11,8 +11,6 @@ use crate::message::{RequestHead, fields, target};
 
 /// Most edits of one call.
 const MOST_EDITS: usize = 64;
-/// Most bytes of names and values in one call.
-const MOST_BYTES: usize = 16 * 1024;
 /// Longest body of a reply.
 const MOST_BODY: usize = 64 * 1024;
 
@@ -83,8 +81,10 @@ pub struct Reply {
 }
 
 /// What one call wants changed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Edits {
+    /// Bytes of names and values in one call.
+    most: usize,
     fields: Vec<FieldEdit>,
     target: Option<PathAndQuery>,
     status: Option<StatusCode>,
@@ -94,6 +94,11 @@ pub(super) struct Edits {
 }
 
 impl Edits {
+    /// For a use that may write so many bytes of names and values in one call.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, fields: Vec::new(), target: None, status: None, reply: Reply::default(), count: 0, size: 0 }
+    }
+
     /// Forgets what the last call wanted; keeps the memory.
     pub(super) fn clear(&mut self) {
         if self.count > 0 || !self.reply.body.is_empty() {
@@ -191,7 +196,7 @@ impl Edits {
     }
 
     fn charge(&mut self, size: usize) -> Result<(), EditError> {
-        if self.count >= MOST_EDITS || self.size + size > MOST_BYTES {
+        if self.count >= MOST_EDITS || self.size + size > self.most {
             return Err(EditError::TooLarge);
         }
         self.count += 1;

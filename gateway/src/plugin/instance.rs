@@ -18,8 +18,6 @@ use crate::endpoint::Members;
 const CONFIGURE: Duration = Duration::from_millis(500);
 /// CPU time for taking in a new set of endpoints.
 const SET_ENDPOINTS: Duration = Duration::from_millis(50);
-/// Bytes that a guest may hand to the host in one call.
-const HOSTCALL_FUEL: usize = 1024 * 1024;
 /// Handles that a guest may hold.
 const MOST_HANDLES: usize = 64;
 
@@ -66,10 +64,10 @@ impl Instance {
 
     /// Makes an instance that has not been configured.
     pub(super) fn bare(plugin: &Plugin, owner: &Arc<Use>, worker: usize, trial: bool) -> Result<Self, LoadError> {
-        let context = Context::new(owner.clone(), worker, trial, owner.memory);
+        let context = Context::new(owner.clone(), worker, trial);
         let mut store = Store::new(plugin.pre.engine(), context);
         store.limiter(|context| &mut context.limits);
-        store.set_hostcall_fuel(HOSTCALL_FUEL);
+        store.set_hostcall_fuel(owner.limits.host_call);
         store.set_max_component_handles(MOST_HANDLES);
         let ticker = plugin.ticker.clone();
         store.epoch_deadline_callback({
@@ -138,7 +136,7 @@ fn failure(store: &mut Store<Context>, error: &wasmtime::Error) -> Failure {
     match (context.budget.stopped, error.downcast_ref::<Trap>()) {
         (Some(Stop::CpuTime(limit)), _) => Failure::Deadline(limit),
         (Some(Stop::Wall(limit)), _) => Failure::WallStop(limit),
-        _ if context.limits.refused => Failure::Memory(context.owner.memory),
+        _ if context.limits.refused => Failure::Memory(context.owner.limits.memory),
         (None, Some(trap)) => Failure::Trap(trap.to_string()),
         (None, None) => Failure::Trap(format!("{error:#}")),
     }

@@ -16,6 +16,7 @@ use super::instance::Instance;
 use super::sealing::SealingKeys;
 use super::uses::{Use, UseSettings};
 use super::{CONTRACT, LoadError, PACKAGE, bindings, compile, wasi};
+use crate::config::model::PluginLimits;
 
 /// Bytes of a component file.
 const LARGEST: usize = 64 * 1024 * 1024;
@@ -94,13 +95,12 @@ impl Plugin {
         Instance::start(self, owner, worker, false)
     }
 
-    fn describe(&mut self, memory: usize, keys: &SealingKeys) -> Result<(), LoadError> {
+    fn describe(&mut self, limits: &PluginLimits, keys: &SealingKeys) -> Result<(), LoadError> {
         let nobody = UseSettings {
             name: format!("{}/describe", self.name).into(),
             config: String::new(),
             on_error: None,
-            deadline: Duration::from_millis(500),
-            memory,
+            limits: limits.clone(),
             upstream: None,
             upstreams: Vec::new(),
             zone: "".into(),
@@ -147,8 +147,14 @@ impl Host {
         Ok(Self { engine, contract, ticker: Arc::new(ticker), compiler })
     }
 
-    /// Loads one version of a plugin, whose instances may have `memory` bytes. Compiles it in a child process unless it is in the cache; blocks for that long.
-    pub fn load(&self, name: &str, bytes: &[u8], memory: usize, keys: &SealingKeys) -> Result<Arc<Plugin>, LoadError> {
+    /// Loads one version of a plugin. Compiles it in a child process unless it is in the cache; blocks for that long.
+    pub fn load(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        limits: &PluginLimits,
+        keys: &SealingKeys,
+    ) -> Result<Arc<Plugin>, LoadError> {
         look_at(bytes)?;
         let digest = Digest::of(bytes);
         let component = self.compiler.component(&self.engine, bytes, &digest)?;
@@ -168,7 +174,7 @@ impl Host {
             pre,
             ticker: self.ticker.clone(),
         };
-        plugin.describe(memory, keys)?;
+        plugin.describe(limits, keys)?;
         Ok(Arc::new(plugin))
     }
 

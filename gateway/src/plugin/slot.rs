@@ -137,7 +137,7 @@ impl Slot {
             let key = key::hash(head, &instance.wishes().keys, self.owner.seed);
             let input = routing::Input { key, random: moment.random, now: moment.now_us };
             instance.store.data_mut().request = Some(head.clone());
-            let decision = instance.call(Phase::Routing, self.owner.deadline, |guests, store| {
+            let decision = instance.call(Phase::Routing, self.owner.limits.deadline, |guests, store| {
                 let hook = guests.routing.as_ref();
                 hook.map(|hook| hook.call_route(store, input, request_handle())).transpose()
             });
@@ -177,7 +177,7 @@ impl Slot {
                 context.request = Some(head.clone());
             }
             context.tried.extend_from_slice(tried);
-            let decision = instance.call(Phase::Running, self.owner.deadline, |guests, store| {
+            let decision = instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| {
                 let hook = guests.selection.as_ref();
                 hook.map(|hook| hook.call_select(store, input, handle)).transpose()
             });
@@ -213,7 +213,7 @@ impl Slot {
                 random: moment.random,
                 now: moment.now_us,
             };
-            let action = instance.call(Phase::Running, self.owner.deadline, |guests, store| {
+            let action = instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| {
                 let hook = guests.response.as_ref();
                 hook.map(|hook| hook.call_respond(store, request_handle(), response_handle(), exchange)).transpose()
             });
@@ -256,7 +256,7 @@ impl Slot {
                 let members = instance.store.data().members.clone();
                 let known = batch.iter().filter_map(|outcome| Some((members.position(&outcome.endpoint)?, outcome)));
                 let batch: Vec<_> = known.map(|(endpoint, outcome)| outcome.for_guest(endpoint)).collect();
-                instance.call(Phase::Running, self.owner.deadline, |guests, store| match &guests.feedback {
+                instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| match &guests.feedback {
                     Some(hook) if !batch.is_empty() => hook.call_observe(store, &batch),
                     _ => Ok(()),
                 })
@@ -269,7 +269,7 @@ impl Slot {
         self.now_us.set(now_us);
         // As in `observe`.
         let _ = self.enter(Hook::Timer, |instance| {
-            instance.call(Phase::Running, self.owner.deadline, |guests, store| match &guests.timer {
+            instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| match &guests.timer {
                 Some(hook) => hook.call_tick(store, now_us),
                 None => Ok(()),
             })
@@ -282,7 +282,7 @@ impl Slot {
             return;
         }
         let saved = before.enter(Hook::State, |instance| {
-            instance.call(Phase::Running, before.owner.deadline, |guests, store| {
+            instance.call(Phase::Running, before.owner.limits.deadline, |guests, store| {
                 guests.state.as_ref().map(|hook| hook.call_save(store)).transpose()
             })
         });
@@ -292,7 +292,7 @@ impl Slot {
                 instance.know(&upstream.set.snapshot())?;
             }
             let version = &before.plugin.description.version;
-            instance.call(Phase::Running, self.owner.deadline, |guests, store| {
+            instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| {
                 guests.state.as_ref().map(|hook| hook.call_restore(store, version, &saved)).transpose()
             })
         });

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use super::LoadError;
 use super::sealing::{Sealer, SealingKeys};
 use super::shared::Shared;
-use crate::config::model::OnError;
+use crate::config::model::{OnError, PluginLimits};
 use crate::endpoint::Set;
 
 /// An upstream as a plugin knows it.
@@ -29,10 +28,8 @@ pub struct UseSettings {
     pub config: String,
     /// What an exchange does when it fails.
     pub on_error: Option<OnError>,
-    /// CPU time of one call.
-    pub deadline: Duration,
-    /// Linear memory of one instance, bytes.
-    pub memory: usize,
+    /// What an instance may use up.
+    pub limits: PluginLimits,
     /// The upstream whose endpoints it selects.
     pub upstream: Option<Named>,
     /// What it may choose as a routing plugin.

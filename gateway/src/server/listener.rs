@@ -58,13 +58,9 @@ pub fn bind(index: usize, settings: &model::Listener, workers: usize) -> Result<
 
 /// What TLS needs; none for plain TCP.
 pub fn tls_config(settings: &model::Listener) -> Result<Option<Arc<ServerConfig>>, BindError> {
-    match settings.certificates.as_slice() {
-        [] => Ok(None),
-        certificates => {
-            let config = tls::server_config(certificates, settings.h2, settings.http1);
-            config.map(Some).map_err(|error| BindError::Tls(settings.address, error))
-        }
-    }
+    let Some(tls) = &settings.tls else { return Ok(None) };
+    let config = tls::server_config(&tls.certificates, settings.h2, settings.http1);
+    config.map(Some).map_err(|error| BindError::Tls(settings.address, error))
 }
 
 fn sockets(mut address: SocketAddr, workers: usize) -> io::Result<Vec<(TcpListener, SocketAddr)>> {

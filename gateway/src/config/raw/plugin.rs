@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::texts::{Name, Sha256};
-use crate::config::units::{Size, Time};
+use crate::config::units::{Share, Size, Time};
 
 /// A plugin of your own.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -23,6 +23,10 @@ pub(in crate::config) struct Plugin {
     /// What an instance may use up.
     #[serde(default)]
     pub(in crate::config) limits: PluginLimits,
+    /// Instances of each of its uses that all workers share, for languages whose instances are large; a worker waits while another
+    /// one's call is in it. Default: one for each worker.
+    #[schemars(range(min = 1, max = 256))]
+    pub(in crate::config) slots: Option<usize>,
 }
 
 /// What an instance of a plugin may use up.
@@ -33,11 +37,23 @@ pub(in crate::config) struct PluginLimits {
     pub(in crate::config) memory: Size,
     /// CPU time of one routing, selection or response call, 1ms to 10s.
     pub(in crate::config) deadline: Time,
+    /// Of a worker's time in a second, at most this share; what comes beyond goes by `on-error` until the second is over.
+    pub(in crate::config) worker_share: Share,
+    /// What it may hand to the gateway in one call, answers and arguments of imported functions together, 4KiB to 64MiB.
+    pub(in crate::config) host_call: Size,
+    /// Names and values of all edits of one call, 1KiB to 1MiB.
+    pub(in crate::config) output: Size,
 }
 
 impl Default for PluginLimits {
     fn default() -> PluginLimits {
-        PluginLimits { memory: Size(64 << 20), deadline: Time(Duration::from_millis(5)) }
+        PluginLimits {
+            memory: Size(64 << 20),
+            deadline: Time(Duration::from_millis(5)),
+            worker_share: Share(200),
+            host_call: Size(1 << 20),
+            output: Size(16 << 10),
+        }
     }
 }
 

@@ -10,7 +10,14 @@ pub(super) const EXAMPLE: &str = include_str!("../../../../docs/sluice.example.t
 /// A folder with every file that the example names.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for file in ["keys/current", "keys/previous", "certs/site.pem", "certs/site.key", "plugins/prefix-affinity.wasm"] {
+    for file in [
+        "keys/current",
+        "keys/previous",
+        "certs/site.pem",
+        "certs/site.key",
+        "certs/clients.pem",
+        "plugins/prefix-affinity.wasm",
+    ] {
         let path = folder.path().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "").unwrap();
@@ -32,22 +39,37 @@ fn the_example_becomes_the_model() {
     assert_eq!(config.log, Log { access: true, level: "info".to_owned() });
     let tls = Listener {
         address: "0.0.0.0:8443".parse().unwrap(),
-        certificates: vec![CertificateFiles {
-            certificate: in_folder("certs/site.pem"),
-            key: in_folder("certs/site.key"),
-        }],
+        tls: Some(Tls {
+            certificates: vec![CertificateFiles {
+                certificate: in_folder("certs/site.pem"),
+                key: in_folder("certs/site.key"),
+            }],
+            clients: Some(ClientCertificates {
+                ca: in_folder("certs/clients.pem"),
+                required: true,
+                headers: vec![
+                    ("client-cert".to_owned(), ClientFact::Certificate),
+                    ("x-client".to_owned(), ClientFact::Subject),
+                ],
+            }),
+        }),
         http1: true,
         h2: true,
         trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+        redirect_to_https: None,
     };
     let plain = Listener {
         address: "127.0.0.1:8080".parse().unwrap(),
-        certificates: Vec::new(),
+        tls: None,
         http1: true,
         h2: false,
         trusted_proxies: Vec::new(),
+        redirect_to_https: None,
     };
-    assert_eq!(config.listeners, [tls, plain]);
+    let redirect =
+        Listener { address: "0.0.0.0:8081".parse().unwrap(), redirect_to_https: Some(8443), ..plain.clone() };
+    assert_eq!(config.listeners, [tls, plain, redirect]);
+    assert_eq!(config.admin, Some(Admin { address: "127.0.0.1:9901".parse().unwrap() }));
     let timeouts = Timeouts {
         handshake: seconds(10),
         request_header: seconds(10),
@@ -61,17 +83,25 @@ fn the_example_becomes_the_model() {
     assert_eq!(config.timeouts, timeouts);
     assert_eq!(config.limits, Limits { connections: 10_000, header_bytes: 32 << 10, headers: 100 });
 
-    let limits = PluginLimits { memory: 64 << 20, deadline: Duration::from_millis(5) };
+    let limits = PluginLimits {
+        memory: 64 << 20,
+        deadline: Duration::from_millis(5),
+        worker_share_per_mille: 200,
+        host_call: 1 << 20,
+        output: 16 << 10,
+    };
     let built_in = |name: &'static str| Plugin {
         name: name.to_owned(),
         source: PluginSource::BuiltIn(name),
         limits: limits.clone(),
+        slots: None,
     };
     let path = in_folder("plugins/prefix-affinity.wasm");
     let own = Plugin {
         name: "prefix-affinity".to_owned(),
         source: PluginSource::File { path, sha256: None },
         limits: limits.clone(),
+        slots: None,
     };
     let plugins = ["traffic-split", "headers", "sticky-session", "least-connections"].map(built_in);
     assert_eq!(config.plugins[..4], plugins);

@@ -59,9 +59,51 @@ endpoints = [
 }
 
 #[test]
+fn listeners_and_limits_that_make_no_sense() {
+    let tls =
+        "[[listener]]\naddress = '127.0.0.1:0'\n[listener.tls]\ncertificates = [{ certificate = 'a', key = 'b' }]\n";
+    let cases = [
+        ("[admin]\naddress = '0.0.0.0:1'".to_owned(), "admin.address: expected a loopback address"),
+        (format!("{tls}client-ca = 'ca.pem'"), "tls.client-ca: there is no file /nowhere/ca.pem"),
+        (format!("{tls}client-certificate = 'optional'"), "client-certificate: means nothing without `client-ca`"),
+        (format!("{tls}client-headers = {{ a = 'subject' }}"), "client-headers: means nothing without `client-ca`"),
+        (format!("{tls}client-headers = {{ 'a b' = 'names' }}"), "\"a b\" is not the name of a header field"),
+        (
+            format!("{tls}client-ca = '/dev/null'\nclient-headers = {{ X-A = 'names', x-a = 'sha256' }}"),
+            "\"x-a\" stands twice",
+        ),
+        (format!("{tls}client-headers = {{ x-a = 'sha1' }}"), "expected \"subject\" or \"names\" or"),
+        (
+            "[[plugin]]\nname = 'p'\npath = '/dev/null'\nlimits = { worker-share = '0%' }".to_owned(),
+            "limits.worker-share: expected more than 0%, up to 100%",
+        ),
+        (
+            "[[plugin]]\nname = 'p'\npath = '/dev/null'\nlimits = { output = '1B' }".to_owned(),
+            "limits.output: expected 1KiB to 1MiB, found 1B",
+        ),
+    ];
+    for (text, expected) in cases {
+        let text = if text.contains("[[listener]]") { text } else { around(&text) };
+        let not_meant = |line: &String| line.contains("/nowhere/a") || line.contains("/nowhere/b");
+        let found: Vec<String> = problems(&text).into_iter().filter(|line| !not_meant(line)).collect();
+        assert!(found.len() == 1 && found[0].contains(expected), "{expected} is not in {found:#?}");
+    }
+}
+
+#[test]
+fn too_many_instances_are_refused() {
+    let mut text = "listener = [{ address = '127.0.0.1:0' }]\nworkers = 256\n".to_owned();
+    for number in 0..16 {
+        text += &format!("[[upstream]]\nname = 'u{number}'\nendpoints = [{{ address = 'a:1' }}]\n");
+    }
+    let expected = "sluice.toml:2: workers: 16 uses on 256 workers are 8192 instances of plugins, 8000 at most: \
+                    fewer workers, or `slots` in [[plugin]]";
+    assert_eq!(problems(&text), [expected]);
+}
+
+#[test]
 fn what_is_not_built_yet_says_so() {
     let cases = [
-        ("[admin]\naddress = '127.0.0.1:1'", "3: admin"),
         ("[state]\nredis = 'x'", "3: state"),
         ("[timeouts]\ndrain-streams = '1h'", "4: timeouts.drain-streams"),
         ("[limits]\nconnections-per-client = 1", "4: limits.connections-per-client"),
@@ -73,7 +115,7 @@ fn what_is_not_built_yet_says_so() {
         assert_eq!(problems(&around(more)), [format!("sluice.toml:{place}: {key:?} is not built yet in this version")]);
     }
     let listener = "[[listener]]\naddress = '127.0.0.1:0'\n";
-    for key in ["tls.client-ca", "tls.acme", "proxy-protocol", "redirect-to-https"] {
+    for key in ["tls.acme", "proxy-protocol"] {
         let found = problems(&format!("{listener}{key} = 1"));
         let message =
             format!("sluice.toml:3: listener[0].{key}: {:?} is not built yet in this version", key.replace("tls.", ""));
@@ -105,7 +147,7 @@ fn wrong_shapes() {
         ("limits.header-bytes = '4KiB'", "3: limits.header-bytes: expected 8KiB to 16MiB, found 4KiB"),
         (
             "colour = 1",
-            "3: colour: unknown key \"colour\"; known here: hash-seed, limits, listener, log, plugin, route, secrets, timeouts, upstream, use, workers, zone",
+            "3: colour: unknown key \"colour\"; known here: admin, hash-seed, limits, listener, log, plugin, route, secrets, timeouts, upstream, use, workers, zone",
         ),
         (
             "[route]\nname = 'r'",

@@ -3,7 +3,7 @@
 //! endpoint and when it is taken out is `upstream`'s business.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
@@ -23,15 +23,23 @@ pub enum Health {
     Unhealthy,
 }
 
-/// One member of an upstream.
+/// One member of an upstream, as one configuration describes it. What is seen of it outlives that: after a reload, the
+/// endpoint of the same id and address has the same figures.
 #[derive(Debug)]
 pub struct Endpoint {
     /// As configured.
     pub settings: model::Endpoint,
-    /// Taken out by what was seen of it.
-    pub ejected: AtomicBool,
+    figures: Arc<Figures>,
+}
+
+/// What is seen of an endpoint, over all workers.
+#[derive(Debug)]
+pub struct Figures {
+    since: Instant,
+    /// Taken out by what was seen of it, until so many milliseconds after `since`; 0: not taken out.
+    out_until: AtomicU64,
     /// Failed connections in a row.
-    pub failures: AtomicU32,
+    failures: AtomicU32,
     /// Requests sent and not finished.
     in_flight: AtomicU32,
     latency: Latency,
@@ -40,33 +48,57 @@ pub struct Endpoint {
 impl Endpoint {
     /// A member nobody has talked to yet.
     pub fn new(settings: model::Endpoint) -> Arc<Self> {
-        Arc::new(Self {
-            settings,
-            ejected: AtomicBool::new(false),
+        let figures = Figures {
+            since: Instant::now(),
+            out_until: AtomicU64::new(0),
             failures: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
             latency: Latency::default(),
-        })
+        };
+        Arc::new(Self { settings, figures: Arc::new(figures) })
+    }
+
+    /// The same member under other settings: what was seen of it stays.
+    pub fn under(&self, settings: model::Endpoint) -> Arc<Self> {
+        Arc::new(Self { settings, figures: self.figures.clone() })
+    }
+
+    /// True if both are the same member, whatever their settings.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.figures, &other.figures)
+    }
+
+    /// What is seen of it: identity, for those that outlive configurations.
+    pub fn figures(&self) -> &Arc<Figures> {
+        &self.figures
     }
 
     /// Requests sent and not finished, over all workers.
     pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
+        self.figures.in_flight.load(Ordering::Relaxed)
     }
 
     /// Time to the response head in microseconds, decayed to `now`; `u32::MAX` if never sampled.
     pub fn latency_us(&self) -> u32 {
-        self.latency.read(Instant::now())
+        self.figures.latency.read(Instant::now())
     }
 
     /// Takes one sample of the time to the response head; a failure counts as its timeout.
     pub fn sample_latency(&self, sample: Duration) {
-        self.latency.sample(sample, Instant::now());
+        self.figures.latency.sample(sample, Instant::now());
+    }
+
+    /// Takes the sample of an answer that is an error: it counts where it is slow, and never makes the endpoint look quick.
+    pub fn sample_error(&self, sample: Duration) {
+        let now = Instant::now();
+        let known = self.figures.latency.read(now);
+        let known = if known == u32::MAX { Duration::ZERO } else { Duration::from_micros(known.into()) };
+        self.figures.latency.sample(sample.max(known), now);
     }
 
     /// Counts one more request in flight until the guard is dropped; none if that would pass `max-in-flight`.
     pub fn enter(self: &Arc<Self>) -> Option<InFlight> {
-        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let before = self.figures.in_flight.fetch_add(1, Ordering::Relaxed);
         let guard = InFlight(self.clone());
         match self.settings.max_in_flight {
             Some(most) if before >= most => None,
@@ -79,16 +111,41 @@ impl Endpoint {
         self.settings.max_in_flight.is_some_and(|most| self.in_flight() >= most)
     }
 
-    /// Takes the sample of an answer that is an error: it counts where it is slow, and never makes the endpoint look quick.
-    pub fn sample_error(&self, sample: Duration) {
-        let now = Instant::now();
-        let known = self.latency.read(now);
-        let known = if known == u32::MAX { Duration::ZERO } else { Duration::from_micros(known.into()) };
-        self.latency.sample(sample.max(known), now);
+    /// A connection to it was made: what failed before does not count any more.
+    pub fn reached(&self) {
+        if self.figures.failures.load(Ordering::Relaxed) != 0 {
+            self.figures.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection to it failed: how often that was so in a row.
+    pub fn missed(&self) -> u32 {
+        self.figures.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// True while it is taken out by what was seen of it.
+    pub fn is_ejected(&self) -> bool {
+        self.figures.out_until.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes it out for a while; false if it is out already.
+    pub fn eject(&self, period: Duration) -> bool {
+        let until = (self.figures.since.elapsed() + period).as_millis() as u64;
+        let swapped = self.figures.out_until.compare_exchange(0, until.max(1), Ordering::Relaxed, Ordering::Relaxed);
+        self.figures.failures.store(0, Ordering::Relaxed);
+        swapped.is_ok()
+    }
+
+    /// Takes it back in if its time is over: true for the one who does.
+    pub fn take_back(&self) -> bool {
+        let until = self.figures.out_until.load(Ordering::Relaxed);
+        until != 0
+            && self.figures.since.elapsed().as_millis() as u64 >= until
+            && self.figures.out_until.compare_exchange(until, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     fn health(&self) -> Health {
-        if self.ejected.load(Ordering::Relaxed) {
+        if self.is_ejected() {
             Health::Unhealthy
         } else if self.settings.draining {
             Health::Draining
@@ -111,7 +168,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.figures.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -181,8 +238,8 @@ pub struct Members {
 
 impl Members {
     /// Where an endpoint stands; none if it is gone. One comparison each.
-    pub fn position(&self, endpoint: &Arc<Endpoint>) -> Option<u32> {
-        let found = self.endpoints.iter().position(|e| Arc::ptr_eq(e, endpoint));
+    pub fn position(&self, endpoint: &Endpoint) -> Option<u32> {
+        let found = self.endpoints.iter().position(|e| e.is(endpoint));
         found.and_then(|i| u32::try_from(i).ok())
     }
 
@@ -204,8 +261,8 @@ pub struct Set {
 impl Set {
     /// The set that a configuration names.
     pub fn new(endpoints: Vec<Arc<Endpoint>>, when_all_bad: model::WhenAllBad) -> Arc<Self> {
-        let members = judge(endpoints, when_all_bad);
-        Arc::new(Self { current: ArcSwap::from_pointee(members), when_all_bad })
+        let conditions = judge(&endpoints, when_all_bad);
+        Arc::new(Self { current: ArcSwap::from_pointee(Members { endpoints, conditions }), when_all_bad })
     }
 
     /// The current snapshot, for a look.
@@ -218,17 +275,27 @@ impl Set {
         self.current.load_full()
     }
 
-    /// Judges every member again and publishes the result.
+    /// Judges every member again, and publishes the result if a verdict has changed.
     pub fn refresh(&self) {
-        self.current.rcu(|members| judge(members.endpoints.clone(), self.when_all_bad));
+        if judge(&self.load().endpoints, self.when_all_bad) != self.load().conditions {
+            self.current.rcu(|members| {
+                let conditions = judge(&members.endpoints, self.when_all_bad);
+                Members { endpoints: members.endpoints.clone(), conditions }
+            });
+        }
+    }
+
+    /// What happens when none may be chosen.
+    pub fn when_all_bad(&self) -> model::WhenAllBad {
+        self.when_all_bad
     }
 }
 
-fn judge(endpoints: Vec<Arc<Endpoint>>, when_all_bad: model::WhenAllBad) -> Members {
+fn judge(endpoints: &[Arc<Endpoint>], when_all_bad: model::WhenAllBad) -> Vec<Health> {
     let mut conditions: Vec<Health> = endpoints.iter().map(|e| e.health()).collect();
     let none_left = !conditions.contains(&Health::Healthy);
     if none_left && when_all_bad == model::WhenAllBad::UseAll {
         conditions.fill(Health::Degraded);
     }
-    Members { endpoints, conditions }
+    conditions
 }

@@ -15,14 +15,14 @@ use crate::config::{self, Problem, Problems};
 use crate::control::{self, Control};
 use crate::observe;
 use crate::plugin::compile::{Compiler, private_folder};
-use crate::plugin::{Host, LoadError, Plugin, SealingKeys, Wanted, builtin};
+use crate::plugin::{Host, LoadError, Notice, SealingKeys, builtin};
 use crate::server::{self, BindError, Listener, Setup};
-use crate::state::{self, Change, Filling, Plan};
+use crate::state::{self, Builder, Change, Serving};
 
 /// Changes that wait for a worker.
 const CHANGES: usize = 64;
-/// Instances that slots wait for.
-const WANTED: usize = 1024;
+/// What slots have reported and nobody has heard yet.
+const NOTICES: usize = 1024;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,42 +53,23 @@ impl Gateway {
     pub fn start(file: &Path, state_dir: Option<PathBuf>) -> Result<Self, StartError> {
         let config = config::load(file, &builtin::names())?;
         observe::log::start(&config.log.level);
-        let Built { host, keys, plan, plugins } = build(config, file, state_dir)?;
-        let fillings = fill(&plan, file, &plugins)?;
-        let listeners = listen(&plan.config)?;
-        Self::serve(host, keys, plan, plugins, fillings, listeners)
-    }
-
-    fn serve(
-        host: Arc<Host>,
-        keys: SealingKeys,
-        plan: Arc<Plan>,
-        plugins: Vec<Arc<Plugin>>,
-        fillings: Vec<Vec<Filling>>,
-        listeners: Vec<Vec<Listener>>,
-    ) -> Result<Self, StartError> {
-        let (wants, wanted) = mpsc::channel::<Wanted>(WANTED);
+        let (notices, noticed) = mpsc::channel(NOTICES);
+        let (host, serving) = build(config, file, state_dir, &notices)?;
+        let listeners = listen(&serving.plan.config)?;
         let connections = Arc::default();
         let mut gateway = Self { workers: Vec::new(), threads: Vec::new() };
-        for (index, (fillings, listeners)) in fillings.into_iter().zip(listeners).enumerate() {
+        for (index, listeners) in listeners.into_iter().enumerate() {
             if index == 0 {
                 announce(&listeners);
             }
             let (sender, changes) = mpsc::channel(CHANGES);
-            let setup = Setup {
-                index,
-                listeners,
-                plan: plan.clone(),
-                fillings,
-                changes,
-                wanted: wants.clone(),
-                connections: Arc::clone(&connections),
-            };
+            let (share, connections) = (serving.share(index, None), Arc::clone(&connections));
+            let setup = Setup { index, listeners, share, changes, connections };
             gateway.threads.push(server::start(setup).map_err(|error| StartError::Io("worker".into(), error))?);
             gateway.workers.push(sender);
         }
         let workers = gateway.workers.clone();
-        let control = Control { host, keys, plan, plugins, workers, wanted, wants: wants.downgrade() };
+        let control = Control::new(host, serving, workers, noticed, notices.downgrade());
         // It ends with the process; what it does is never waited for.
         control::start(control).map_err(|error| StartError::Io("control".into(), error))?;
         tracing::info!(target: "sluice", workers = gateway.workers.len(), "ready");
@@ -116,29 +97,28 @@ impl Gateway {
     }
 }
 
-/// What a configuration needs before anything serves.
-struct Built {
-    host: Arc<Host>,
-    keys: SealingKeys,
-    plan: Arc<Plan>,
-    plugins: Vec<Arc<Plugin>>,
-}
-
-fn build(config: Config, file: &Path, state_dir: Option<PathBuf>) -> Result<Built, StartError> {
+/// What serves a configuration, before anything listens.
+fn build(
+    config: Config,
+    file: &Path,
+    state_dir: Option<PathBuf>,
+    notices: &mpsc::Sender<Notice>,
+) -> Result<(Arc<Host>, Serving), StartError> {
     let state_dir = state_dir.map_or_else(default_state_dir, Ok)?;
     private_folder(&state_dir).map_err(|error| StartError::Io(state_dir.display().to_string(), error))?;
     let keys = sealing_keys(config.sealing.as_ref(), &state_dir)?;
     let program = std::env::current_exe().map_err(|error| StartError::Io("this program".into(), error))?;
     let host = Arc::new(Host::new(Compiler::new(program, state_dir.join("compiled"))?)?);
-    let (plan, plugins) = Plan::build(config, file, &host, &keys)?;
-    Ok(Built { host, keys, plan, plugins })
+    let serving = Builder { host: &host, file, notices, before: None }.build(config, keys)?;
+    Ok((host, serving))
 }
 
 /// Does all that [`Gateway::start`] does short of listening, and lets every use of a plugin answer synthetic questions.
 /// Gives what the configuration has.
 pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<String, StartError> {
     let config = config::load(file, &builtin::names())?;
-    let Built { plan, plugins, .. } = build(config, file, state_dir)?;
+    let (notices, _) = mpsc::channel(1);
+    let (_, Serving { plan, plugins, .. }) = build(config, file, state_dir, &notices)?;
     let mut problems = Vec::new();
     for (index, settings) in plan.config.listeners.iter().enumerate() {
         if let Err(error) = server::tls_config(settings) {
@@ -159,26 +139,6 @@ pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<String, StartErr
         [(listeners.len(), "listener"), (routes.len(), "route"), (upstreams.len(), "upstream"), (uses.len(), "use")];
     let count = |(count, what): (usize, &str)| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     Ok(format!("{}: good: {}", file.display(), counts.map(count).join(", ")))
-}
-
-/// Instance and spare of every use for every worker: by worker, then by use.
-fn fill(plan: &Plan, file: &Path, plugins: &[Arc<Plugin>]) -> Result<Vec<Vec<Filling>>, Problems> {
-    let mut workers = Vec::with_capacity(plan.config.workers);
-    let mut problems = Vec::new();
-    for worker in 0..plan.config.workers {
-        let mut fillings = Vec::with_capacity(plan.uses.len());
-        for (place, settings) in plan.config.uses.iter().enumerate() {
-            match plan.fill(place, &plugins[settings.plugin], worker) {
-                Ok(filling) => fillings.push(filling),
-                Err(error) => problems.push(state::problem(file, settings, &error)),
-            }
-        }
-        if !problems.is_empty() {
-            return Err(Problems(problems));
-        }
-        workers.push(fillings);
-    }
-    Ok(workers)
 }
 
 /// The listeners of each worker.

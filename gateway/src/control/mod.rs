@@ -1,52 +1,62 @@
-//! What happens beside the traffic, on one thread of its own: plugin files are watched and swapped, and slots that lost an
-//! instance get a new one. It reaches workers by sending them [`Change`]s, and never waits for one that is gone.
+//! What happens beside the traffic, on one thread of its own: plugin files are watched and swapped, versions that fail are
+//! taken back, and slots that lost an instance get a new one. It reaches workers by sending them [`Change`]s, and never waits
+//! for one that is gone.
 
+mod slots;
 mod swap;
 mod watch;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::PluginSource;
-use crate::plugin::{Host, LoadError, Plugin, SealingKeys, Wanted};
-use crate::state::{Change, Plan};
+use crate::plugin::{Host, Notice, Slot};
+use crate::state::{Change, Serving};
+use swap::History;
 
 /// What the thread works with.
 #[derive(Debug)]
 pub struct Control {
-    /// Loads plugins.
-    pub host: Arc<Host>,
-    /// The gateway's keys.
-    pub keys: SealingKeys,
-    /// What the configuration became.
-    pub plan: Arc<Plan>,
-    /// The version of each plugin that is live.
-    pub plugins: Vec<Arc<Plugin>>,
+    host: Arc<Host>,
+    /// What serves now.
+    serving: Serving,
+    /// What became of the versions of each plugin.
+    history: Vec<History>,
     /// A way to each worker.
-    pub workers: Vec<mpsc::Sender<Change>>,
-    /// What slots ask for.
-    pub wanted: mpsc::Receiver<Wanted>,
-    /// The other end of that, for what has to be asked again; it keeps no worker's end alive.
-    pub wants: mpsc::WeakSender<Wanted>,
+    workers: Vec<mpsc::Sender<Change>>,
+    /// What slots report.
+    noticed: mpsc::Receiver<Notice>,
+    /// Slots that reported failures while something else was going on.
+    unheard: Vec<Weak<Slot>>,
+    /// The other end of `noticed`, for new slots; it keeps none of the old ones' ends alive.
+    notices: mpsc::WeakSender<Notice>,
 }
 
-/// How long a slot waits for the next attempt to make it an instance.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// Starts the thread. It ends when no worker is left to ask for anything.
+/// Starts the thread. It ends when no slot is left to report anything.
 pub fn start(control: Control) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("sluice-control".into()).spawn(move || runtime.block_on(control.run()))
 }
 
 impl Control {
+    /// For a gateway whose workers serve `serving`.
+    pub fn new(
+        host: Arc<Host>,
+        serving: Serving,
+        workers: Vec<mpsc::Sender<Change>>,
+        noticed: mpsc::Receiver<Notice>,
+        notices: mpsc::WeakSender<Notice>,
+    ) -> Self {
+        let history = serving.plugins.iter().map(|_| History::default()).collect();
+        Self { host, serving, history, workers, noticed, unheard: Vec::new(), notices }
+    }
+
     async fn run(mut self) {
-        let files = self.plan.config.plugins.iter().map(|plugin| match &plugin.source {
+        let files = self.serving.plan.config.plugins.iter().map(|plugin| match &plugin.source {
             PluginSource::File { path, .. } => Some(path.clone()),
             PluginSource::BuiltIn(_) => None,
         });
@@ -54,44 +64,33 @@ impl Control {
         let mut changed = watch::start(&files);
         loop {
             tokio::select! {
-                wanted = self.wanted.recv() => match wanted {
-                    Some(wanted) => self.refill(wanted),
+                notice = self.noticed.recv() => match notice {
+                    Some(Notice::Wants(slot)) => slots::fill(slot),
+                    Some(Notice::Fails(slot)) => self.roll_back(slot).await,
                     None => return,
                 },
                 Some(index) = changed.recv() => self.swap(index).await,
             }
+            while let Some(slot) = self.unheard.pop() {
+                self.roll_back(slot).await;
+            }
         }
     }
 
-    /// An instance for a slot that has lost one.
-    fn refill(&self, wanted: Wanted) {
-        let Wanted { place, worker, plugin } = wanted;
-        let (Some(owner), Some(to)) = (self.plan.uses.get(place), self.workers.get(worker)) else { return };
-        let live = &self.plugins[self.plan.config.uses[place].plugin];
-        // A slot of a version that was swapped out needs none.
-        if !Arc::ptr_eq(live, &plugin) {
-            return;
-        }
-        let (owner, to, wants) = (owner.clone(), to.clone(), self.wants.clone());
-        tokio::spawn(async move {
-            let building = tokio::task::spawn_blocking({
-                let plugin = plugin.clone();
-                let owner = owner.clone();
-                move || plugin.start(&owner, worker)
-            });
-            let built = building.await.unwrap_or_else(|panic| Err(LoadError::Host(panic.to_string())));
-            match built {
-                // A worker that is gone needs nothing any more.
-                Ok(instance) => drop(to.send(Change::Refill(place, plugin, Box::new(instance))).await),
-                Err(error) => {
-                    tracing::warn!(target: "plugin", r#use = %owner.name, plugin = %plugin.name, reason = %error, "no new instance");
-                    tokio::time::sleep(AGAIN).await;
-                    if let Some(wants) = wants.upgrade() {
-                        // As above.
-                        let _ = wants.send(Wanted { place, worker, plugin }).await;
-                    }
-                }
+    /// Lets every worker serve `next`, and waits until the last one has switched.
+    async fn hand_over(&mut self, next: Serving) {
+        let mut switched = Vec::with_capacity(self.workers.len());
+        for (index, worker) in self.workers.iter().enumerate() {
+            let (done, waiting) = oneshot::channel();
+            let share = Box::new(next.share(index, Some(&self.serving)));
+            if worker.send(Change::Serve(share, done)).await.is_ok() {
+                switched.push(waiting);
             }
-        });
+        }
+        for waiting in switched {
+            // A worker that ends meanwhile has nothing left to switch.
+            let _ = waiting.await;
+        }
+        self.serving = next;
     }
 }

@@ -1,88 +1,123 @@
 //! One version of a plugin in place of another while traffic flows: everything is built aside, workers switch one by one,
-//! and any failure on the way leaves the old version serving and says why.
+//! and any failure on the way leaves the old version serving and says why. One that fails soon afterwards is taken back.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
-use super::Control;
+use super::{Control, slots};
 use crate::config::model::PluginIndex;
-use crate::plugin::{Digest, LoadError, Plugin};
-use crate::state::{self, Change, Filling};
+use crate::plugin::{Digest, LoadError, Notice, Plugin, Slot};
+use crate::state::{self, Serving};
 
-/// For each worker what it needs: an instance and a spare of every use.
-type Fillings = Vec<Vec<Filling>>;
+/// How long after a swap the version of before comes back if the new one fails.
+const PROBATION: Duration = Duration::from_secs(30);
+
+/// What became of the versions of a plugin.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// The version before the last swap, and when that was.
+    before: Option<(Arc<Plugin>, Instant)>,
+    /// What was taken back: not to be tried again until the file changes.
+    taken_back: Option<Digest>,
+}
 
 impl Control {
     /// Looks at a plugin's file, and swaps if its content is new and good.
     pub(super) async fn swap(&mut self, index: PluginIndex) {
-        let old = self.plugins[index].clone();
-        let (plugin, fillings) = match self.prepare(index).await {
-            Ok(Some(ready)) => ready,
+        let old = self.serving.plugins[index].clone();
+        let next = match self.prepare(index).await {
+            Ok(Some(next)) => next,
             Ok(None) => return,
             Err(error) => {
-                let path = &self.plan.config.plugins[index].source;
+                let path = &self.serving.plan.config.plugins[index].source;
                 tracing::warn!(target: "sluice", plugin = %old.name, %path, reason = %error, "swap refused");
                 return;
             }
         };
-        self.hand_over(fillings).await;
-        self.plugins[index] = plugin.clone();
-        for settings in self.plan.config.uses.iter().filter(|settings| settings.plugin == index) {
+        self.hand_over(next).await;
+        self.history[index] = History { before: Some((old.clone(), Instant::now())), taken_back: None };
+        let new = &self.serving.plugins[index];
+        for place in self.serving.uses_of(index) {
             tracing::info!(
                 target: "sluice",
-                r#use = %settings.name,
-                plugin = %plugin.name,
-                version = %plugin.description.version,
+                r#use = %self.serving.plan.uses[place].name,
+                plugin = %new.name,
+                version = %new.description.version,
                 old = %old.digest,
-                new = %plugin.digest,
+                new = %new.digest,
                 "swap"
             );
         }
     }
 
-    /// Builds everything aside, on a thread of its own so that slots can be refilled meanwhile. None: nothing new.
-    async fn prepare(&mut self, index: PluginIndex) -> Result<Option<(Arc<Plugin>, Fillings)>, LoadError> {
-        let (host, keys, plan) = (self.host.clone(), self.keys.clone(), self.plan.clone());
-        let live = self.plugins[index].digest;
-        let mut building = tokio::task::spawn_blocking(move || {
-            let settings = &plan.config.plugins[index];
-            let bytes = state::read(&settings.source)?;
-            if Digest::of(&bytes) == live {
-                return Ok(None);
-            }
-            let plugin = host.load(&settings.name, &bytes, &settings.limits, &keys)?;
-            plan.check_hooks_of(index, &plugin)?;
-            let uses = || plan.config.uses.iter().enumerate().filter(|(_, settings)| settings.plugin == index);
-            for (place, _) in uses() {
-                plugin.trial(&plan.uses[place])?;
-            }
-            let fill = |worker| uses().map(|(place, _)| plan.fill(place, &plugin, worker)).collect();
-            let fillings: Fillings = (0..plan.config.workers).map(fill).collect::<Result<_, _>>()?;
-            Ok(Some((plugin, fillings)))
-        });
-        loop {
-            tokio::select! {
-                built = &mut building => {
-                    return built.unwrap_or_else(|panic| Err(LoadError::Host(panic.to_string())));
+    /// A version fails: if it is new, the one before comes back.
+    pub(super) async fn roll_back(&mut self, slot: Weak<Slot>) {
+        let Some(failing) = slot.upgrade().map(|slot| slot.plugin.clone()) else { return };
+        let index = self.serving.plugins.iter().position(|live| Arc::ptr_eq(live, &failing));
+        let Some(index) = index else { return };
+        let new_since = |(_, since): &(Arc<Plugin>, Instant)| since.elapsed() < PROBATION;
+        let Some((before, _)) = self.history[index].before.take().filter(new_since) else { return };
+        let Some(notices) = self.notices.upgrade() else { return };
+        let (serving, plugin) = (self.serving.clone(), before.clone());
+        let next = self.aside(move || serving.with_version(index, plugin, &notices)).await;
+        match next {
+            Ok(next) => {
+                self.hand_over(next).await;
+                self.history[index].taken_back = Some(failing.digest);
+                for place in self.serving.uses_of(index) {
+                    tracing::warn!(
+                        target: "sluice",
+                        r#use = %self.serving.plan.uses[place].name,
+                        plugin = %before.name,
+                        version = %before.description.version,
+                        old = %failing.digest,
+                        new = %before.digest,
+                        "rolled back"
+                    );
                 }
-                Some(wanted) = self.wanted.recv() => self.refill(wanted),
+            }
+            Err(error) => {
+                tracing::warn!(target: "sluice", plugin = %before.name, digest = %before.digest, reason = %error, "cannot roll back");
             }
         }
     }
 
-    /// Gives each worker its slots, and waits until the last one has switched.
-    async fn hand_over(&self, fillings: Fillings) {
-        let mut switched = Vec::with_capacity(fillings.len());
-        for (worker, fillings) in self.workers.iter().zip(fillings) {
-            let (done, waiting) = oneshot::channel();
-            if worker.send(Change::Swap(fillings, done)).await.is_ok() {
-                switched.push(waiting);
+    /// Builds everything aside. None: nothing new.
+    async fn prepare(&mut self, index: PluginIndex) -> Result<Option<Serving>, LoadError> {
+        let Some(notices) = self.notices.upgrade() else { return Ok(None) };
+        let (host, serving) = (self.host.clone(), self.serving.clone());
+        let taken_back = self.history[index].taken_back;
+        self.aside(move || {
+            let settings = &serving.plan.config.plugins[index];
+            let bytes = state::read(&settings.source)?;
+            let digest = Digest::of(&bytes);
+            if digest == serving.plugins[index].digest || Some(digest) == taken_back {
+                return Ok(None);
             }
-        }
-        for waiting in switched {
-            // A worker that ends meanwhile has nothing left to switch.
-            let _ = waiting.await;
+            let plugin = host.load(&settings.name, &bytes, &settings.limits, &serving.keys)?;
+            serving.plan.check_hooks_of(index, &plugin)?;
+            for place in serving.uses_of(index) {
+                plugin.trial(&serving.plan.uses[place])?;
+            }
+            serving.with_version(index, plugin, &notices).map(Some)
+        })
+        .await
+    }
+
+    /// Does what takes long on a thread of its own, and lets slots be filled meanwhile; what fails meanwhile is heard afterwards.
+    async fn aside<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+    ) -> Result<T, LoadError> {
+        let mut working = tokio::task::spawn_blocking(work);
+        loop {
+            tokio::select! {
+                done = &mut working => return done.unwrap_or_else(|panic| Err(LoadError::Host(panic.to_string()))),
+                Some(notice) = self.noticed.recv() => match notice {
+                    Notice::Wants(slot) => slots::fill(slot),
+                    Notice::Fails(slot) => self.unheard.push(slot),
+                },
+            }
         }
     }
 }

@@ -76,7 +76,8 @@ pub(super) struct Context {
     pub(super) owner: Arc<Use>,
     /// The state that it works on: the use's own, or throw-away copies in a trial.
     pub(super) state: Arc<super::shared::Shared>,
-    pub(super) worker: usize,
+    /// Which slot of its use it sits in.
+    pub(super) slot: usize,
     pub(super) trial: bool,
     pub(super) phase: Phase,
     pub(super) wishes: Wishes,
@@ -95,12 +96,12 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(owner: Arc<Use>, worker: usize, trial: bool) -> Self {
+    pub(super) fn new(owner: Arc<Use>, slot: usize, trial: bool) -> Self {
         let state = if trial { Arc::new(owner.shared.copy()) } else { owner.shared.clone() };
         let members = Arc::new(Members { endpoints: Vec::new(), conditions: Vec::new() });
         Self {
             state,
-            worker,
+            slot,
             trial,
             phase: Phase::Running,
             wishes: Wishes {
@@ -121,7 +122,7 @@ impl Context {
             metrics: Vec::new(),
             budget: Budget::default(),
             limits: Limits { memory: owner.limits.memory, used: 0, refused: false },
-            wasi: wasi::Inert::new(owner.seed ^ worker as u64),
+            wasi: wasi::Inert::new(owner.seed ^ slot as u64),
             owner,
         }
     }
@@ -168,6 +169,10 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
     /// Elements of all tables of an instance, each.
     const TABLE: usize = 10_000;
 }

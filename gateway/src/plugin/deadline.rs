@@ -14,7 +14,7 @@ use wasmtime::{Engine, UpdateDeadline};
 const WALL_STOP: Duration = Duration::from_millis(50);
 
 /// Between two looks at a running guest.
-const TICK: Duration = Duration::from_millis(1);
+pub(super) const TICK: Duration = Duration::from_millis(1);
 
 /// Ticks without a guest before the ticker rests.
 const IDLE_TICKS: u32 = 100;
@@ -35,6 +35,8 @@ pub(super) struct Budget {
     cpu: Duration,
     started: Option<(Duration, Instant)>,
     pub(super) stopped: Option<Stop>,
+    /// Looks since they were last counted.
+    looks: u32,
 }
 
 impl Budget {
@@ -45,8 +47,14 @@ impl Budget {
         self.stopped = None;
     }
 
+    /// How often the epoch has met the guest at work since this was last asked: about once a millisecond of work.
+    pub(super) fn take_looks(&mut self) -> u32 {
+        std::mem::take(&mut self.looks)
+    }
+
     /// The engine's question, about once a millisecond.
     pub(super) fn look(&mut self) -> UpdateDeadline {
+        self.looks += 1;
         let (cpu, wall) = (thread_time(), Instant::now());
         let (cpu_start, wall_start) = *self.started.get_or_insert((cpu, wall));
         // Calls with a longer deadline than usual get a later wall stop as well.

@@ -31,12 +31,75 @@ pub enum Failure {
     /// It failed too often and is left out for a while.
     #[error("bypassed after too many failures")]
     Bypassed,
+    /// It has had its share of the worker's time in this second.
+    #[error("shed: it has had its share of the worker's time")]
+    Shed,
 }
 
 impl Failure {
     /// True if the plugin failed now: it was asked, and what went wrong is its own doing.
     pub(super) fn is_its_own(&self) -> bool {
-        !matches!(self, Failure::WallStop(_) | Failure::NoInstance | Failure::Bypassed)
+        !matches!(self, Self::WallStop(_) | Self::NoInstance | Self::Bypassed | Self::Shed)
+    }
+
+    /// What kind of failure it is, in one word: for figures.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Trap(_) => FailureKind::Trap,
+            Self::Deadline(_) => FailureKind::Deadline,
+            Self::WallStop(_) => FailureKind::WallStop,
+            Self::Memory(_) => FailureKind::Memory,
+            Self::Invalid(_) => FailureKind::Invalid,
+            Self::HostPanic(_) => FailureKind::HostPanic,
+            Self::NoInstance => FailureKind::NoInstance,
+            Self::Bypassed => FailureKind::Bypassed,
+            Self::Shed => FailureKind::Shed,
+        }
+    }
+}
+
+/// The kinds of [`Failure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is its failure's name")]
+pub enum FailureKind {
+    Trap,
+    Deadline,
+    WallStop,
+    Memory,
+    Invalid,
+    HostPanic,
+    NoInstance,
+    Bypassed,
+    Shed,
+}
+
+impl FailureKind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Trap,
+        Self::Deadline,
+        Self::WallStop,
+        Self::Memory,
+        Self::Invalid,
+        Self::HostPanic,
+        Self::NoInstance,
+        Self::Bypassed,
+        Self::Shed,
+    ];
+
+    /// As metrics call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trap => "trap",
+            Self::Deadline => "deadline",
+            Self::WallStop => "wall_stop",
+            Self::Memory => "memory",
+            Self::Invalid => "invalid_answer",
+            Self::HostPanic => "host_panic",
+            Self::NoInstance => "no_instance",
+            Self::Bypassed => "bypassed",
+            Self::Shed => "shed",
+        }
     }
 }
 

@@ -33,10 +33,12 @@ pub(super) struct Guests {
 }
 
 /// One instance.
-pub struct Instance {
+pub(super) struct Instance {
     pub(super) store: Store<Context>,
     pub(super) guests: Guests,
     ticker: Arc<Ticker>,
+    /// Bytes of memory from which on it is worn.
+    worn_at: usize,
 }
 
 impl std::fmt::Debug for Instance {
@@ -46,25 +48,32 @@ impl std::fmt::Debug for Instance {
 }
 
 impl Instance {
-    /// Makes an instance and configures it.
-    pub(super) fn start(plugin: &Plugin, owner: &Arc<Use>, worker: usize, trial: bool) -> Result<Self, LoadError> {
-        let mut instance = Self::bare(plugin, owner, worker, trial)?;
+    /// Makes an instance, configures it, and tells it of its endpoints.
+    pub(super) fn start(plugin: &Plugin, owner: &Arc<Use>, slot: usize, trial: bool) -> Result<Self, LoadError> {
+        let mut instance = Self::bare(plugin, owner, slot, trial)?;
         let config = &owner.config;
         let configured = instance
             .call(Phase::Configuring, CONFIGURE, |guests, store| guests.lifecycle.call_configure(store, config));
         match configured {
-            Ok(Ok(())) => Ok(instance),
+            Ok(Ok(())) => {}
             Ok(Err(issues)) => {
                 let issue = |issue: exports::lifecycle::Issue| Issue { at: issue.at, message: issue.message };
-                Err(LoadError::Configure(issues.into_iter().map(issue).collect()))
+                return Err(LoadError::Configure(issues.into_iter().map(issue).collect()));
             }
-            Err(failure) => Err(LoadError::Failed("configure", failure)),
+            Err(failure) => return Err(LoadError::Failed("configure", failure)),
         }
+        if let Some(upstream) = &owner.upstream {
+            let known = instance.know(&upstream.set.snapshot());
+            known.map_err(|failure| LoadError::Failed("set-endpoints", failure))?;
+        }
+        let (used, most) = (instance.memory(), owner.limits.memory);
+        instance.worn_at = used + most.saturating_sub(used) / 4 * 3;
+        Ok(instance)
     }
 
     /// Makes an instance that has not been configured.
-    pub(super) fn bare(plugin: &Plugin, owner: &Arc<Use>, worker: usize, trial: bool) -> Result<Self, LoadError> {
-        let context = Context::new(owner.clone(), worker, trial);
+    pub(super) fn bare(plugin: &Plugin, owner: &Arc<Use>, slot: usize, trial: bool) -> Result<Self, LoadError> {
+        let context = Context::new(owner.clone(), slot, trial);
         let mut store = Store::new(plugin.pre.engine(), context);
         store.limiter(|context| &mut context.limits);
         store.set_hostcall_fuel(owner.limits.host_call);
@@ -83,9 +92,25 @@ impl Instance {
         let instance = plugin.pre.instantiate(&mut store);
         let guests = instance.and_then(|instance| plugin.hooks.load(&mut store, &instance));
         match guests {
-            Ok(guests) => Ok(Self { store, guests, ticker }),
+            Ok(guests) => Ok(Self { store, guests, ticker, worn_at: usize::MAX }),
             Err(error) => Err(LoadError::Failed("start", failure(&mut store, &error))),
         }
+    }
+
+    /// Bytes of its memories.
+    pub(super) fn memory(&self) -> usize {
+        self.store.data().limits.used()
+    }
+
+    /// True if it has used up most of the memory that it may have beside what it began with. Some languages never give back:
+    /// an instance of JavaScript ends after about a million calls.
+    pub(super) fn is_worn(&self) -> bool {
+        self.memory() >= self.worn_at
+    }
+
+    /// How often it was met at work since this was last asked.
+    pub(super) fn take_looks(&mut self) -> u32 {
+        self.store.data_mut().budget.take_looks()
     }
 
     /// What it asked for while it was configured.

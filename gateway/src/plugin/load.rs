@@ -90,14 +90,10 @@ impl Plugin {
         self.hooks.has(hook)
     }
 
-    /// An instance for one worker, configured.
-    pub fn start(&self, owner: &Arc<Use>, worker: usize) -> Result<Instance, LoadError> {
-        Instance::start(self, owner, worker, false)
-    }
-
     fn describe(&mut self, limits: &PluginLimits, keys: &SealingKeys) -> Result<(), LoadError> {
         let nobody = UseSettings {
             name: format!("{}/describe", self.name).into(),
+            plugin: self.name.clone(),
             config: String::new(),
             on_error: None,
             limits: limits.clone(),
@@ -105,7 +101,7 @@ impl Plugin {
             upstreams: Vec::new(),
             zone: "".into(),
             seed: 0,
-            workers: 1,
+            slots: 1,
         };
         let mut instance = Instance::bare(self, &Use::new(nobody, keys)?, 0, true)?;
         let described = instance

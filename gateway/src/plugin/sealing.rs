@@ -16,7 +16,7 @@ const HEAD: usize = 10;
 const LONG: u32 = 10 * 365 * 24 * 3600;
 
 /// The gateway's keys, as they stand in the key files.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SealingKeys {
     /// Seals and opens.
     pub current: Vec<u8>,

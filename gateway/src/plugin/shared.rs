@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::uses::Counters;
 use crate::observe::metrics::Registry;
 
 /// The shared state of one use.
@@ -16,12 +17,13 @@ pub(super) struct Shared {
     pub(super) cells: Cells,
     pub(super) store: Store,
     pub(super) metrics: Registry,
+    pub(super) counters: Counters,
 }
 
 impl Shared {
-    /// A copy for a trial, to be thrown away. Metrics start empty.
+    /// A copy for a trial, to be thrown away. Figures start at nothing.
     pub(super) fn copy(&self) -> Self {
-        Self { cells: self.cells.copy(), store: self.store.copy(), metrics: Registry::default() }
+        Self { cells: self.cells.copy(), store: self.store.copy(), ..Self::default() }
     }
 }
 

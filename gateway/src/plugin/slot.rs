@@ -1,116 +1,170 @@
-//! A slot: the instance of a use on one worker, with a spare behind it. It turns the proxy's questions into calls, checks
-//! every answer, and when a call fails drops the instance, says why, and lets the spare take its place.
+//! A slot: where an instance of a use sits, with a spare behind it. Each worker has one of its own, or shares one with others
+//! where the configuration says so. It lets calls in one at a time, and when one fails it drops the instance, says why, and
+//! puts the spare in its place. What is asked of the instance stands in `calls`.
 
-use std::cell::{Cell, RefCell};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::answers::{Ended, Moment, Outcome, Routed, Selected};
-use super::bindings::exports::sluice::plugin::{response, routing, selection};
+use super::answers::Outcome;
 use super::bypass::Bypass;
-use super::context::{Phase, RespondWhen, ResponseHead, request_handle, response_handle};
-use super::guest_log::escape;
+use super::context::{RespondWhen, Wishes};
 use super::instance::Instance;
+use super::share::Share;
 use super::uses::Use;
-use super::{Failure, Hook, Plugin, key};
-use crate::config::model::UseIndex;
-use crate::endpoint::{Endpoint, Members};
-use crate::message::RequestHead;
+use super::{Failure, Hook, LoadError, Plugin};
 
-/// Outcomes that wait for `observe`; what comes beyond is left out.
-const MOST_OUTCOMES: usize = 4096;
-/// Outcomes of one call.
-const BATCH: usize = 128;
-/// Calls in one go: a worker has other things to do.
-const BATCHES: usize = 4;
+/// Failures of one slot that are logged in a second; the rest is counted.
+const MOST_REPORTS: u32 = 10;
 
-/// A slot that has lost its instance or its spare and wants a new one.
+/// What a slot tells those who look after it.
 #[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Whose.
-    pub place: UseIndex,
-    /// On which worker.
-    pub worker: usize,
-    /// Of which version.
-    pub plugin: Arc<Plugin>,
+pub enum Notice {
+    /// It lacks an instance, or a spare: [`Slot::fill`] makes it.
+    Wants(Weak<Slot>),
+    /// Its version fails more often than a version should that has just taken another one's place.
+    Fails(Weak<Slot>),
 }
 
-/// The instance of a use on one worker.
+/// Where an instance of a use sits.
 #[derive(Debug)]
 pub struct Slot {
     /// Whose instance it is.
     pub owner: Arc<Use>,
     /// Which version it is of.
     pub plugin: Arc<Plugin>,
-    place: UseIndex,
-    worker: usize,
-    current: RefCell<Option<Instance>>,
-    spare: RefCell<Option<Instance>>,
-    wanted: mpsc::Sender<Wanted>,
-    asked: Cell<bool>,
-    bypass: RefCell<Bypass>,
-    /// The clock of the last exchange: good enough for what happens between two.
-    now_us: Cell<u64>,
-    retired: Cell<bool>,
-    outcomes: RefCell<Vec<Outcome>>,
+    /// Which of its use's slots it is, from 0: that of the worker with this number, unless workers share slots.
+    pub number: usize,
+    /// On throw-away copies of what its use keeps.
+    trial: bool,
+    inside: Mutex<Inside>,
+    asked_for: OnceLock<AskedFor>,
+    pub(super) outcomes: Mutex<Vec<Outcome>>,
+    retired: AtomicBool,
+    notices: mpsc::Sender<Notice>,
+    me: Weak<Slot>,
+}
+
+/// What an instance asked for that is needed before it is called. All instances of a version ask for the same.
+#[derive(Debug, Clone, Copy)]
+struct AskedFor {
+    hold_body: usize,
+    respond: RespondWhen,
+    keep_draining: bool,
+    tick_ms: u32,
+}
+
+impl From<&Wishes> for AskedFor {
+    fn from(wishes: &Wishes) -> Self {
+        let Wishes { hold_body, respond, keep_draining, tick_ms, .. } = *wishes;
+        Self { hold_body, respond, keep_draining, tick_ms }
+    }
+}
+
+/// What only one call at a time may touch.
+#[derive(Debug, Default)]
+struct Inside {
+    current: Option<Instance>,
+    spare: Option<Instance>,
+    /// Somebody has been told that an instance is missing.
+    has_asked: bool,
+    /// Somebody has been told that it fails.
+    has_complained: bool,
+    /// The last attempt to make an instance failed; not here and now again.
+    is_stuck: bool,
+    bypass: Bypass,
+    share: Share,
+    reports: Reports,
+    /// The clock of the last call, microseconds: good enough for what happens between two.
+    now_us: u64,
 }
 
 impl Slot {
-    /// A slot with an instance and a spare. `wanted` is told when a spare is needed.
-    pub fn new(
+    /// An empty slot; its instance is made when it is first needed, or by [`Slot::fill`].
+    pub fn new(owner: Arc<Use>, plugin: Arc<Plugin>, number: usize, notices: mpsc::Sender<Notice>) -> Arc<Self> {
+        Self::with(owner, plugin, number, notices, false)
+    }
+
+    /// A slot on throw-away copies of what the use keeps.
+    pub(super) fn on_trial(owner: Arc<Use>, plugin: Arc<Plugin>) -> Arc<Self> {
+        // Nobody listens, so its wishes are not granted and its complaints not heard.
+        let (notices, _) = mpsc::channel(1);
+        Self::with(owner, plugin, 0, notices, true)
+    }
+
+    fn with(
         owner: Arc<Use>,
         plugin: Arc<Plugin>,
-        place: UseIndex,
-        worker: usize,
-        instances: [Instance; 2],
-        wanted: mpsc::Sender<Wanted>,
-    ) -> Self {
-        let [current, spare] = instances;
-        Self {
+        number: usize,
+        notices: mpsc::Sender<Notice>,
+        trial: bool,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
             owner,
             plugin,
-            place,
-            worker,
-            current: RefCell::new(Some(current)),
-            spare: RefCell::new(Some(spare)),
-            wanted,
-            asked: Cell::new(false),
-            bypass: RefCell::default(),
-            now_us: Cell::new(0),
-            retired: Cell::new(false),
-            outcomes: RefCell::default(),
+            number,
+            trial,
+            inside: Mutex::default(),
+            asked_for: OnceLock::new(),
+            outcomes: Mutex::default(),
+            retired: AtomicBool::new(false),
+            notices,
+            me: me.clone(),
+        })
+    }
+
+    /// Makes the instance if there is none yet. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// Why there is no instance.
+    pub fn wake(&self) -> Result<(), LoadError> {
+        if !self.is_awake() {
+            let made = self.make()?;
+            self.lock().current.get_or_insert(made);
+        }
+        Ok(())
+    }
+
+    /// Makes what is missing: the instance, its spare. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// Why there is no instance; what was made before stays.
+    pub fn fill(&self) -> Result<(), LoadError> {
+        loop {
+            let missing = {
+                let mut inside = self.lock();
+                inside.has_asked = false;
+                inside.current.is_none() || inside.spare.is_none()
+            };
+            if !missing {
+                return Ok(());
+            }
+            let made = self.make()?;
+            let mut inside = self.lock();
+            inside.is_stuck = false;
+            match &inside.current {
+                Some(_) => inside.spare = Some(made),
+                None => inside.current = Some(made),
+            }
         }
     }
 
-    /// Takes in what [`Wanted`] asked for; one of another version is dropped.
-    pub fn refill(&self, plugin: &Arc<Plugin>, instance: Instance) {
-        if !Arc::ptr_eq(plugin, &self.plugin) {
-            return;
-        }
-        self.asked.set(false);
-        let mut current = self.current.borrow_mut();
-        if current.is_none() {
-            *current = Some(instance);
-            drop(current);
-            self.want();
-        } else {
-            *self.spare.borrow_mut() = Some(instance);
-        }
+    /// True if it has an instance: it is in use, or was made to be.
+    pub fn is_awake(&self) -> bool {
+        self.lock().current.is_some()
     }
 
     /// True if the routing hook wants to see that many bytes of the body first.
     pub fn hold_body(&self) -> usize {
-        self.current.borrow().as_ref().map_or(0, |instance| instance.wishes().hold_body)
+        self.asked_for().map_or(0, |asked_for| asked_for.hold_body)
     }
 
     /// True if this use is to be asked for the response of an exchange to which it attached `tag`.
     pub fn responds(&self, tag: u64) -> bool {
-        let when = self.current.borrow().as_ref().map(|instance| instance.wishes().respond);
-        self.plugin.hooks.response.is_some()
-            && match when {
+        self.plugin.has(Hook::Response)
+            && match self.asked_for().map(|asked_for| asked_for.respond) {
                 Some(RespondWhen::Always) => true,
                 Some(RespondWhen::Tagged) => tag != 0,
                 Some(RespondWhen::Never) | None => false,
@@ -119,229 +173,151 @@ impl Slot {
 
     /// True if this use may choose draining endpoints.
     pub fn keeps_draining(&self) -> bool {
-        self.current.borrow().as_ref().is_some_and(|instance| instance.wishes().keep_draining)
+        self.asked_for().is_some_and(|asked_for| asked_for.keep_draining)
     }
 
     /// How often it wants to be ticked.
     pub fn tick_period(&self) -> Option<Duration> {
-        let current = self.current.borrow();
-        let wishes = current.as_ref()?.wishes();
-        let ticks = self.plugin.hooks.timer.is_some() && wishes.tick_ms > 0;
-        ticks.then(|| Duration::from_millis(wishes.tick_ms.into()))
-    }
-
-    /// Hook 1. Edits of the request are applied if the answer is valid.
-    pub fn route(&self, head: &mut Arc<RequestHead>, moment: Moment) -> Result<Routed, Failure> {
-        self.now_us.set(moment.now_us);
-        self.enter(Hook::Routing, |instance| {
-            let key = key::hash(head, &instance.wishes().keys, self.owner.seed);
-            let input = routing::Input { key, random: moment.random, now: moment.now_us };
-            instance.store.data_mut().request = Some(head.clone());
-            let decision = instance.call(Phase::Routing, self.owner.limits.deadline, |guests, store| {
-                let hook = guests.routing.as_ref();
-                hook.map(|hook| hook.call_route(store, input, request_handle())).transpose()
-            });
-            let context = instance.store.data_mut();
-            context.request = None;
-            let routed = match decision? {
-                Some(decision) => Routed::check(decision, self.owner.upstreams.len())?,
-                None => Routed::Pass(0),
-            };
-            if let Some(head) = Arc::get_mut(head) {
-                context.edits.apply_to_request(head);
-            }
-            Ok(match routed {
-                Routed::Reply(status, _) => Routed::Reply(status, context.edits.take_reply()),
-                other => other,
-            })
-        })
-    }
-
-    /// Hook 2, over `members`; `tried` are the endpoints that this exchange has tried.
-    pub fn select(
-        &self,
-        head: &Arc<RequestHead>,
-        members: &Arc<Members>,
-        tried: &[Arc<Endpoint>],
-        moment: Moment,
-    ) -> Result<Selected, Failure> {
-        self.now_us.set(moment.now_us);
-        self.enter(Hook::Selection, |instance| {
-            instance.know(members)?;
-            let attempt = tried.len() as u32;
-            let key = key::hash(head, &instance.wishes().keys, self.owner.seed);
-            let input = selection::Input { key, random: moment.random, now: moment.now_us, attempt };
-            let handle = instance.wishes().see_request.then(request_handle);
-            let context = instance.store.data_mut();
-            if handle.is_some() {
-                context.request = Some(head.clone());
-            }
-            context.tried.extend_from_slice(tried);
-            let decision = instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| {
-                let hook = guests.selection.as_ref();
-                hook.map(|hook| hook.call_select(store, input, handle)).transpose()
-            });
-            let context = instance.store.data_mut();
-            context.request = None;
-            context.tried.clear();
-            match decision? {
-                Some(decision) => Selected::check(decision, members.endpoints.len()),
-                None => Ok(Selected::Pass(0)),
-            }
-        })
-    }
-
-    /// Hook 3. Edits of the response are applied. True if the use asks for a retry.
-    pub fn respond(
-        &self,
-        request: &Arc<RequestHead>,
-        head: &mut ResponseHead,
-        ended: &Ended,
-        moment: Moment,
-    ) -> Result<bool, Failure> {
-        self.now_us.set(moment.now_us);
-        self.enter(Hook::Response, |instance| {
-            let context = instance.store.data_mut();
-            let endpoint = head.endpoint.as_ref().and_then(|endpoint| context.members.position(endpoint));
-            context.request = Some(request.clone());
-            context.response = Some(std::mem::take(head));
-            let exchange = response::Exchange {
-                endpoint,
-                tag: ended.tag,
-                attempts: ended.attempts,
-                upstream_us: u32::try_from(ended.upstream.as_micros()).unwrap_or(u32::MAX),
-                random: moment.random,
-                now: moment.now_us,
-            };
-            let action = instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| {
-                let hook = guests.response.as_ref();
-                hook.map(|hook| hook.call_respond(store, request_handle(), response_handle(), exchange)).transpose()
-            });
-            let context = instance.store.data_mut();
-            context.request = None;
-            *head = context.response.take().unwrap_or_default();
-            let action = action?;
-            context.edits.apply_to_response(head);
-            Ok(action == Some(response::Action::Retry))
-        })
-    }
-
-    /// Keeps an outcome for the next [`Slot::observe`], if the plugin wants them.
-    pub fn note(&self, outcome: &Outcome) {
-        let mut outcomes = self.outcomes.borrow_mut();
-        if self.plugin.hooks.feedback.is_some() && outcomes.len() < MOST_OUTCOMES {
-            outcomes.push(outcome.clone());
+        if !self.plugin.has(Hook::Timer) {
+            return None;
         }
+        let period = self.asked_for()?.tick_ms;
+        (period > 0).then(|| Duration::from_millis(period.into()))
     }
 
     /// Another version takes its place: what was noted is handed over, and no more work comes but that of exchanges which
     /// have begun.
     pub fn retire(&self) {
         self.observe();
-        self.retired.set(true);
+        self.retired.store(true, Ordering::Relaxed);
     }
 
     /// True once another version has taken its place.
     pub fn is_retired(&self) -> bool {
-        self.retired.get()
+        self.retired.load(Ordering::Relaxed)
     }
 
-    /// Hands over what was noted, off the request's way; as much as may be done in one go.
-    pub fn observe(&self) {
-        let most = self.outcomes.borrow().len().min(BATCH * BATCHES);
-        let outcomes: Vec<Outcome> = self.outcomes.borrow_mut().drain(..most).collect();
-        for batch in outcomes.chunks(BATCH) {
-            // A failure is logged where it happens; there is no exchange to answer for.
-            let _ = self.enter(Hook::Feedback, |instance| {
-                let members = instance.store.data().members.clone();
-                let known = batch.iter().filter_map(|outcome| Some((members.position(&outcome.endpoint)?, outcome)));
-                let batch: Vec<_> = known.map(|(endpoint, outcome)| outcome.for_guest(endpoint)).collect();
-                instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| match &guests.feedback {
-                    Some(hook) if !batch.is_empty() => hook.call_observe(store, &batch),
-                    _ => Ok(()),
-                })
-            });
+    fn asked_for(&self) -> Option<AskedFor> {
+        if self.asked_for.get().is_none() {
+            self.instance(&mut self.lock());
         }
+        self.asked_for.get().copied()
     }
 
-    /// Periodic work.
-    pub fn tick(&self, now_us: u64) {
-        self.now_us.set(now_us);
-        // As in `observe`.
-        let _ = self.enter(Hook::Timer, |instance| {
-            instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| match &guests.timer {
-                Some(hook) => hook.call_tick(store, now_us),
-                None => Ok(()),
-            })
-        });
-    }
-
-    /// Hands the state of the version before over to this one, if both take part in that.
-    pub fn inherit(&self, before: &Slot) {
-        if before.plugin.hooks.state.is_none() || self.plugin.hooks.state.is_none() {
-            return;
-        }
-        let saved = before.enter(Hook::State, |instance| {
-            instance.call(Phase::Running, before.owner.limits.deadline, |guests, store| {
-                guests.state.as_ref().map(|hook| hook.call_save(store)).transpose()
-            })
-        });
-        let Ok(Some(saved)) = saved else { return };
-        let restored = self.enter(Hook::State, |instance| {
-            if let Some(upstream) = &self.owner.upstream {
-                instance.know(&upstream.set.snapshot())?;
-            }
-            let version = &before.plugin.description.version;
-            instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| {
-                guests.state.as_ref().map(|hook| hook.call_restore(store, version, &saved)).transpose()
-            })
-        });
-        if let Ok(Some(Err(reason))) = restored {
-            tracing::info!(target: "plugin", r#use = %self.owner.name, reason = %escape(&reason), "starts cold");
-        }
-    }
-
-    /// Runs a call on the current instance; after a failure the spare takes its place.
-    fn enter<R>(&self, hook: Hook, call: impl FnOnce(&mut Instance) -> Result<R, Failure>) -> Result<R, Failure> {
-        if self.bypass.borrow_mut().leaves_out(self.now_us.get()) {
-            return Err(Failure::Bypassed);
-        }
-        let mut current = self.current.borrow_mut();
-        let outcome = match current.as_mut() {
-            Some(instance) => call(instance),
-            None => Err(Failure::NoInstance),
+    /// Lets one call in, at the exchange's time; none: at the time of the call before. After a failure the spare takes over.
+    pub(super) fn enter<R>(
+        &self,
+        hook: Hook,
+        now_us: Option<u64>,
+        call: impl FnOnce(&mut Instance) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        let inside = &mut *self.lock();
+        let now = now_us.unwrap_or(inside.now_us);
+        inside.now_us = now;
+        let outcome = match self.admit(inside, now) {
+            Ok(instance) => call(instance),
+            Err(failure) => Err(failure),
         };
-        if let Err(failure) = &outcome {
-            *current = self.spare.take();
-            drop(current);
-            self.failed(hook, failure);
-            self.want();
+        let looks = inside.current.as_mut().map_or(0, Instance::take_looks);
+        if looks > 0 && inside.share.take(looks, now, self.owner.limits.worker_share_per_mille) {
+            self.say_shed();
+        }
+        match &outcome {
+            Ok(_) => {
+                inside.bypass.succeeded(now);
+                self.recycle(inside);
+            }
+            Err(failure) => self.failed(inside, hook, failure, looks > 0),
         }
         outcome
     }
 
-    /// Counts and reports. A slot that waits for its instance has said why it lost it.
-    fn failed(&self, hook: Hook, failure: &Failure) {
-        self.owner.counters.failures.fetch_add(1, Ordering::Relaxed);
-        if *failure != Failure::NoInstance {
-            self.report(hook, failure);
+    fn admit<'a>(&self, inside: &'a mut Inside, now: u64) -> Result<&'a mut Instance, Failure> {
+        if inside.bypass.leaves_out(now) {
+            return Err(Failure::Bypassed);
         }
-        if failure.is_its_own()
-            && let Some(pause) = self.bypass.borrow_mut().failed(self.now_us.get())
+        if inside.share.is_used_up(now) {
+            return Err(Failure::Shed);
+        }
+        self.instance(inside).ok_or(Failure::NoInstance)
+    }
+
+    /// The instance; made on the spot if there is none and that is quick.
+    fn instance<'a>(&self, inside: &'a mut Inside) -> Option<&'a mut Instance> {
+        if inside.current.is_none() {
+            inside.current = inside.spare.take();
+            if inside.current.is_none() && !inside.is_stuck && self.owner.starts_quickly() {
+                match self.make() {
+                    Ok(made) => inside.current = Some(made),
+                    Err(error) => {
+                        inside.is_stuck = true;
+                        self.say_no_instance(&error);
+                    }
+                }
+            }
+            self.want(inside);
+        }
+        inside.current.as_mut()
+    }
+
+    fn make(&self) -> Result<Instance, LoadError> {
+        let began = Instant::now();
+        let made = Instance::start(&self.plugin, &self.owner, self.number, self.trial)?;
+        self.owner.started_in(began.elapsed());
+        // Whoever was first has set it.
+        let _ = self.asked_for.set(made.wishes().into());
+        Ok(made)
+    }
+
+    /// An instance whose memory only grows is replaced between two calls, before it fails in one.
+    fn recycle(&self, inside: &mut Inside) {
+        let Some(worn) = inside.current.as_mut().filter(|instance| instance.is_worn()) else { return };
+        if let Some(mut fresh) = inside.spare.take()
+            && self.hand_over(worn, &mut fresh).is_ok()
         {
-            tracing::warn!(
-                target: "plugin",
-                r#use = %self.owner.name,
-                plugin = %self.plugin.name,
-                digest = %self.plugin.digest,
-                worker = self.worker,
-                seconds = pause.as_secs_f64(),
-                "bypassed"
-            );
+            tracing::debug!(target: "plugin", r#use = %self.owner.name, slot = self.number, bytes = worn.memory(), "recycled");
+            inside.current = Some(fresh);
+        }
+        self.want(inside);
+    }
+
+    /// After a failure: the store is not fit for another call. `slow`: it took a millisecond or more.
+    fn failed(&self, inside: &mut Inside, hook: Hook, failure: &Failure, slow: bool) {
+        if !self.trial {
+            self.owner.counters().failed(failure.kind());
+        }
+        if matches!(failure, Failure::Bypassed | Failure::Shed | Failure::NoInstance) {
+            return;
+        }
+        inside.current = None;
+        if let Some(left_out) = inside.reports.admit(inside.now_us) {
+            self.report(hook, failure, left_out);
+        }
+        if failure.is_its_own() {
+            if let Some(pause) = inside.bypass.failed(inside.now_us, slow) {
+                self.say_bypassed(pause);
+            }
+            if inside.bypass.is_worse_than_nothing() && !inside.has_complained {
+                inside.has_complained = self.notices.try_send(Notice::Fails(self.me.clone())).is_ok();
+            }
+        }
+        inside.current = inside.spare.take();
+        self.want(inside);
+    }
+
+    fn want(&self, inside: &mut Inside) {
+        if !inside.has_asked && inside.spare.is_none() {
+            // Full: whoever comes next asks again.
+            inside.has_asked = self.notices.try_send(Notice::Wants(self.me.clone())).is_ok();
         }
     }
 
-    fn report(&self, hook: Hook, failure: &Failure) {
+    /// What is inside is whole between calls; a panic in one of them has been caught.
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, hook: Hook, failure: &Failure, left_out: u64) {
         tracing::warn!(
             target: "plugin",
             r#use = %self.owner.name,
@@ -350,15 +326,67 @@ impl Slot {
             digest = %self.plugin.digest,
             hook = hook.as_str(),
             reason = %failure,
+            left_out = (left_out > 0).then_some(left_out),
             "plugin failed"
         );
     }
 
-    fn want(&self) {
-        if !self.asked.get() {
-            let wanted = Wanted { place: self.place, worker: self.worker, plugin: self.plugin.clone() };
-            // Full: the next failure asks again.
-            self.asked.set(self.wanted.try_send(wanted).is_ok());
+    fn say_bypassed(&self, pause: Duration) {
+        tracing::warn!(
+            target: "plugin",
+            r#use = %self.owner.name,
+            plugin = %self.plugin.name,
+            digest = %self.plugin.digest,
+            slot = self.number,
+            seconds = pause.as_secs_f64(),
+            "bypassed"
+        );
+    }
+
+    fn say_shed(&self) {
+        let percent = f64::from(self.owner.limits.worker_share_per_mille) / 10.0;
+        tracing::warn!(
+            target: "plugin",
+            r#use = %self.owner.name,
+            plugin = %self.plugin.name,
+            digest = %self.plugin.digest,
+            slot = self.number,
+            percent,
+            "shed"
+        );
+    }
+
+    fn say_no_instance(&self, reason: &LoadError) {
+        tracing::warn!(
+            target: "plugin",
+            r#use = %self.owner.name,
+            plugin = %self.plugin.name,
+            digest = %self.plugin.digest,
+            %reason,
+            "no new instance"
+        );
+    }
+}
+
+/// Keeps one slot from filling the log.
+#[derive(Debug, Default)]
+struct Reports {
+    began: u64,
+    written: u32,
+    left_out: u64,
+}
+
+impl Reports {
+    /// None: not this one. Otherwise how many were left out before it.
+    fn admit(&mut self, now_us: u64) -> Option<u64> {
+        if now_us.saturating_sub(self.began) >= 1_000_000 {
+            (self.began, self.written) = (now_us, 0);
         }
+        if self.written >= MOST_REPORTS {
+            self.left_out += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.left_out))
     }
 }

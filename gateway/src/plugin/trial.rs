@@ -6,12 +6,10 @@ use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
-use tokio::sync::mpsc;
 
 use super::answers::{Ended, Moment};
 use super::context::ResponseHead;
 use super::hooks::Hook;
-use super::instance::Instance;
 use super::slot::Slot;
 use super::uses::Use;
 use super::{Failure, LoadError, Plugin};
@@ -37,9 +35,8 @@ impl Plugin {
     }
 
     fn try_once(self: &Arc<Self>, owner: &Arc<Use>) -> Result<(), LoadError> {
-        let instances = [Instance::start(self, owner, 0, true)?, Instance::start(self, owner, 0, true)?];
-        let (wanted, _) = mpsc::channel(1);
-        let slot = Slot::new(owner.clone(), self.clone(), 0, 0, instances, wanted);
+        let slot = Slot::on_trial(owner.clone(), self.clone());
+        slot.wake()?;
         let members = match &owner.upstream {
             Some(upstream) => upstream.set.snapshot(),
             None => Arc::new(Members { endpoints: Vec::new(), conditions: Vec::new() }),

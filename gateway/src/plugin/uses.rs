@@ -2,13 +2,15 @@
 //! every version of the plugin.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::LoadError;
 use super::sealing::{Sealer, SealingKeys};
 use super::shared::Shared;
+use super::{FailureKind, LoadError};
 use crate::config::model::{OnError, PluginLimits};
 use crate::endpoint::Set;
+use crate::observe::metrics::Registry;
 
 /// An upstream as a plugin knows it.
 #[derive(Debug, Clone)]
@@ -19,11 +21,20 @@ pub struct Named {
     pub set: Arc<Set>,
 }
 
+impl PartialEq for Named {
+    /// The same name for the very same set.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && Arc::ptr_eq(&self.set, &other.set)
+    }
+}
+
 /// What a use is made from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UseSettings {
     /// Its name, for logs, cells, store and sealing.
     pub name: Arc<str>,
+    /// The name of its plugin.
+    pub plugin: String,
     /// JSON text.
     pub config: String,
     /// What an exchange does when it fails.
@@ -38,28 +49,40 @@ pub struct UseSettings {
     pub zone: Arc<str>,
     /// The gateway's `hash-seed`.
     pub seed: u64,
-    /// How many workers there are.
-    pub workers: usize,
+    /// How many slots it has: one for each worker, or as many as they share.
+    pub slots: usize,
 }
 
-/// What went by something other than the plugin's word; for logs and metrics.
+/// What went by something other than the plugin's word.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Calls that failed.
-    pub failures: AtomicU64,
+    /// Exchanges that went on by `on-error`, and other calls that failed, by [`FailureKind`].
+    failures: [AtomicU64; FailureKind::ALL.len()],
     /// Choices that the host did not accept.
     pub overridden: AtomicU64,
     /// Retries that were asked for and not possible.
     pub retries_ignored: AtomicU64,
 }
 
+impl Counters {
+    pub(super) fn failed(&self, kind: FailureKind) {
+        self.failures[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often calls failed in that way.
+    pub fn failures(&self, kind: FailureKind) -> u64 {
+        self.failures[kind as usize].load(Ordering::Relaxed)
+    }
+}
+
 /// One configured appearance of a plugin.
 pub struct Use {
     settings: UseSettings,
+    keys: SealingKeys,
     pub(super) shared: Arc<Shared>,
     pub(super) sealer: Sealer,
-    /// What did not go by its word.
-    pub counters: Counters,
+    /// How long it takes to make an instance, microseconds; 0: none was made yet.
+    start_us: AtomicU64,
 }
 
 impl std::ops::Deref for Use {
@@ -77,12 +100,16 @@ impl std::fmt::Debug for Use {
 }
 
 impl Use {
+    /// An instance that is made in less is made where it is needed, on the worker and between two requests.
+    const QUICK: Duration = Duration::from_millis(2);
+
     /// A use with state of its own.
     pub fn new(settings: UseSettings, keys: &SealingKeys) -> Result<Arc<Self>, LoadError> {
         Self::with_state(settings, keys, Arc::default())
     }
 
-    /// The same `[[use]]` table at a place with other upstreams: shares cells, store and metrics with `sibling`.
+    /// With the cells, store and figures of `sibling`: the same `[[use]]` table at a place with other upstreams, or what the use
+    /// was before a reload.
     pub fn beside(settings: UseSettings, keys: &SealingKeys, sibling: &Use) -> Result<Arc<Self>, LoadError> {
         Self::with_state(settings, keys, sibling.shared.clone())
     }
@@ -90,6 +117,30 @@ impl Use {
     fn with_state(settings: UseSettings, keys: &SealingKeys, shared: Arc<Shared>) -> Result<Arc<Self>, LoadError> {
         let upstream = settings.upstream.as_ref().map_or("", |upstream| &upstream.name);
         let sealer = Sealer::new(keys, &settings.name, upstream).ok_or(LoadError::Sealing)?;
-        Ok(Arc::new(Self { sealer, settings, shared, counters: Counters::default() }))
+        Ok(Arc::new(Self { sealer, settings, keys: keys.clone(), shared, start_us: AtomicU64::new(0) }))
+    }
+
+    /// True if a use made from these would be no other than this one.
+    pub fn is_as(&self, settings: &UseSettings, keys: &SealingKeys) -> bool {
+        self.settings == *settings && self.keys == *keys
+    }
+
+    /// What did not go by its word.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// The figures that it keeps itself.
+    pub fn metrics(&self) -> &Registry {
+        &self.shared.metrics
+    }
+
+    /// True if instances of it are made quickly, as far as one was made yet.
+    pub fn starts_quickly(&self) -> bool {
+        Duration::from_micros(self.start_us.load(Ordering::Relaxed)) < Self::QUICK
+    }
+
+    pub(super) fn started_in(&self, time: Duration) {
+        self.start_us.store(time.as_micros() as u64, Ordering::Relaxed);
     }
 }

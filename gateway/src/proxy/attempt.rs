@@ -1,8 +1,7 @@
 //! Choose, send, and once more elsewhere while that is safe. An [`Attempt`] lives from the choice until the last byte of the
 //! answer, so that what is in flight is exact, whatever becomes of the client.
 
-use std::rc::{Rc, Weak};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -40,7 +39,7 @@ impl Attempt {
         let state = &exchange.state;
         let chain = state.upstream(upstream).0.selection.iter();
         let listening = chain.filter(|&&place| state.slots[place].plugin.has(Hook::Feedback));
-        let listeners = listening.map(|&place| (Rc::downgrade(&state.slots[place]), exchange.tags.get(place)));
+        let listeners = listening.map(|&place| (Arc::downgrade(&state.slots[place]), exchange.tags.get(place)));
         Self {
             in_flight,
             lease: None,

@@ -48,7 +48,7 @@ fn ask(exchange: &mut Exchange, answer: &mut Answer, state: &Rc<State>, place: U
             Next::Retry
         }
         Ok(true) => {
-            slot.owner.counters.retries_ignored.fetch_add(1, Ordering::Relaxed);
+            slot.owner.counters().retries_ignored.fetch_add(1, Ordering::Relaxed);
             Next::Send
         }
         Err(failure) => {

@@ -27,7 +27,7 @@ pub(super) fn select(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result
                         return Ok(chosen);
                     }
                     Err(refused) => {
-                        slot.owner.counters.overridden.fetch_add(1, Ordering::Relaxed);
+                        slot.owner.counters().overridden.fetch_add(1, Ordering::Relaxed);
                         exchange.record.note(format!("{} overridden: {}", slot.owner.name, refused.as_str()));
                     }
                 }

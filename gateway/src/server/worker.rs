@@ -16,8 +16,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::connection;
 use super::listener::Listener;
-use crate::plugin::{Hook, Slot, Wanted};
-use crate::state::{Change, Filling, Plan, State};
+use crate::plugin::{Hook, Slot};
+use crate::state::{Change, Plan, Share, State};
 use crate::upstream::Pool;
 
 /// Between two hand-overs of outcomes to `feedback`.
@@ -34,14 +34,10 @@ pub struct Setup {
     pub index: usize,
     /// Its sockets.
     pub listeners: Vec<Listener>,
-    /// What the configuration became.
-    pub plan: Arc<Plan>,
-    /// Its slots, by use.
-    pub fillings: Vec<Filling>,
+    /// What it serves.
+    pub share: Share,
     /// What it is told.
     pub changes: mpsc::Receiver<Change>,
-    /// Where it asks for instances.
-    pub wanted: mpsc::Sender<Wanted>,
     /// Client connections of all workers.
     pub connections: Arc<AtomicUsize>,
 }
@@ -50,7 +46,6 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Worker {
     state: RefCell<Rc<State>>,
-    wanted: mpsc::Sender<Wanted>,
     drain: watch::Sender<bool>,
     /// Client connections of this worker.
     open: Cell<usize>,
@@ -81,16 +76,16 @@ pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
 }
 
 async fn serve(setup: Setup) {
-    let Setup { index, listeners, plan, fillings, mut changes, wanted, connections } = setup;
-    let pool = pool(&plan);
-    let slots = fillings.into_iter().map(|filling| slot(&plan, filling, index, &wanted)).collect();
+    let Setup { index, listeners, share, mut changes, connections } = setup;
+    let Share { plan, slots, .. } = share;
+    let pool = Pool::new(plan.config.timeouts.upstream_idle);
+    keep_connections(&pool, &plan);
     let state = Rc::new(State { plan, worker: index, slots, pool });
     for slot in &state.slots {
         keep_time(slot, &state);
     }
     let worker = Rc::new(Worker {
         state: RefCell::new(state),
-        wanted,
         drain: watch::Sender::new(false),
         open: Cell::new(0),
         closed: Notify::new(),
@@ -101,15 +96,10 @@ async fn serve(setup: Setup) {
     let accepting: Vec<_> = listeners.into_iter().map(accept).collect();
     while let Some(change) = changes.recv().await {
         match change {
-            Change::Swap(fillings, done) => {
-                worker.swap(fillings);
+            Change::Serve(share, done) => {
+                worker.switch(*share);
                 // Nobody waits any more: the switch has happened all the same.
                 let _ = done.send(());
-            }
-            Change::Refill(place, plugin, instance) => {
-                if let Some(slot) = worker.state().slots.get(place) {
-                    slot.refill(&plugin, *instance);
-                }
             }
             Change::Drain(begun) => {
                 worker.drain.send_replace(true);
@@ -142,23 +132,22 @@ impl Worker {
         self.drain.subscribe()
     }
 
-    /// Exchanges that have begun keep the state with the old slots; those to come get the new ones.
-    fn swap(&self, fillings: Vec<Filling>) {
-        let state = self.state();
-        let mut slots = state.slots.clone();
-        let mut fresh = Vec::with_capacity(fillings.len());
-        for filling in fillings {
-            let place = filling.place;
-            let slot = slot(&state.plan, filling, state.worker, &self.wanted);
-            if let Some(old) = slots.get_mut(place) {
-                old.retire();
-                slot.inherit(old);
-                *old = slot.clone();
+    /// Exchanges that have begun keep the state of before; those to come get the new one.
+    fn switch(&self, share: Share) {
+        let Share { plan, slots, retired } = share;
+        let before = self.state();
+        for (old, new) in retired {
+            old.retire();
+            if let Some(new) = new {
+                new.inherit(&old);
             }
-            fresh.push(slot);
         }
-        let state = Rc::new(state.with_slots(slots));
-        for slot in &fresh {
+        let pool = before.pool.clone();
+        pool.set_idle_timeout(plan.config.timeouts.upstream_idle);
+        keep_connections(&pool, &plan);
+        let state = Rc::new(State { plan, worker: before.worker, slots, pool });
+        let is_new = |slot: &&Arc<Slot>| !before.slots.iter().any(|old| Arc::ptr_eq(old, slot));
+        for slot in state.slots.iter().filter(is_new) {
             keep_time(slot, &state);
         }
         *self.state.borrow_mut() = state;
@@ -253,26 +242,21 @@ async fn pause(error: &io::Error) {
     }
 }
 
-fn pool(plan: &Plan) -> Rc<Pool> {
-    let pool = Pool::new(plan.config.timeouts.upstream_idle);
+/// How many idle connections to each endpoint this worker keeps.
+fn keep_connections(pool: &Pool, plan: &Plan) {
     for (settings, upstream) in plan.config.upstreams.iter().zip(&plan.upstreams) {
         let most = settings.idle_per_endpoint.div_ceil(plan.config.workers);
         for endpoint in &upstream.set.load().endpoints {
             pool.keep(endpoint, most);
         }
     }
-    pool
 }
 
-fn slot(plan: &Plan, filling: Filling, worker: usize, wanted: &mpsc::Sender<Wanted>) -> Rc<Slot> {
-    let Filling { place, plugin, instances } = filling;
-    Rc::new(Slot::new(plan.uses[place].clone(), plugin, place, worker, instances, wanted.clone()))
-}
-
-/// Ticks a slot as often as its plugin asked, until it is swapped out.
-fn keep_time(slot: &Rc<Slot>, state: &Rc<State>) {
-    let Some(period) = slot.tick_period() else { return };
-    let (slot, clock) = (Rc::downgrade(slot), state.plan.clock);
+/// Ticks a slot as often as its plugin asked, until it is swapped out. Where workers share a slot, the one with its number does.
+fn keep_time(slot: &Arc<Slot>, state: &Rc<State>) {
+    let mine = slot.number == state.worker;
+    let Some(period) = slot.tick_period().filter(|_| mine) else { return };
+    let (slot, clock) = (Arc::downgrade(slot), state.plan.clock);
     tokio::task::spawn_local(async move {
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -288,7 +272,7 @@ fn keep_time(slot: &Rc<Slot>, state: &Rc<State>) {
     });
 }
 
-/// What is done now and then: outcomes handed over, old connections to endpoints closed.
+/// What is done now and then: outcomes handed over, endpoints taken back, old connections to them closed.
 async fn housekeeping(worker: Weak<Worker>) {
     let mut ticks = interval(FEEDBACK_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -300,6 +284,7 @@ async fn housekeeping(worker: Weak<Worker>) {
         for slot in state.slots.iter().filter(|slot| slot.plugin.has(Hook::Feedback)) {
             slot.observe();
         }
+        state.plan.upstreams.iter().for_each(|upstream| upstream.look());
         since_sweep += FEEDBACK_PERIOD;
         if since_sweep >= SWEEP_PERIOD {
             state.pool.sweep();

@@ -28,14 +28,35 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// As configured.
-    pub fn new(settings: &model::Upstream) -> Arc<Self> {
-        let endpoints = settings.endpoints.iter().cloned().map(Endpoint::new).collect();
-        Arc::new(Self {
-            name: settings.name.clone(),
-            set: Set::new(endpoints, settings.when_all_bad),
-            ejection: settings.ejection.clone(),
-            counting: Mutex::new(()),
-        })
+    /// As configured. `before` is what the upstream of this name was until now: what has not changed stays, down to the very
+    /// same object if nothing has.
+    pub fn new(settings: &model::Upstream, before: Option<&Arc<Self>>) -> Arc<Self> {
+        let Some(before) = before else {
+            let endpoints = settings.endpoints.iter().cloned().map(Endpoint::new).collect();
+            return Self::with(settings, Set::new(endpoints, settings.when_all_bad));
+        };
+        let known = &before.set.load().endpoints;
+        let endpoints: Vec<_> = settings.endpoints.iter().map(|endpoint| again(endpoint, known)).collect();
+        let is_same = endpoints.len() == known.len() && endpoints.iter().zip(known).all(|(a, b)| Arc::ptr_eq(a, b));
+        match is_same && before.set.when_all_bad() == settings.when_all_bad {
+            true if before.ejection == settings.ejection => before.clone(),
+            true => Self::with(settings, before.set.clone()),
+            false => Self::with(settings, Set::new(endpoints, settings.when_all_bad)),
+        }
+    }
+
+    fn with(settings: &model::Upstream, set: Arc<Set>) -> Arc<Self> {
+        let (name, ejection) = (settings.name.clone(), settings.ejection.clone());
+        Arc::new(Self { name, set, ejection, counting: Mutex::new(()) })
+    }
+}
+
+/// The endpoint of these settings: the known one if nothing has changed, or its figures if it is only described otherwise.
+fn again(settings: &model::Endpoint, known: &[Arc<Endpoint>]) -> Arc<Endpoint> {
+    let is_it = |known: &&Arc<Endpoint>| known.settings.id == settings.id && known.settings.address == settings.address;
+    match known.iter().find(is_it) {
+        Some(known) if known.settings == *settings => known.clone(),
+        Some(known) => known.under(settings.clone()),
+        None => Endpoint::new(settings.clone()),
     }
 }

@@ -1,14 +1,14 @@
 //! Idle connections to endpoints, kept by each worker for itself: no lock, no hop to another thread. The newest is used
 //! first, so that the others age and are closed before their endpoint does it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::connection::{ConnectError, Connection};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Figures};
 
 /// How long an endpoint that has answered early may take for the rest of the request.
 const REST_OF_UPLOAD: Duration = Duration::from_secs(30);
@@ -16,14 +16,14 @@ const REST_OF_UPLOAD: Duration = Duration::from_secs(30);
 /// The idle connections of one worker.
 #[derive(Debug)]
 pub struct Pool {
-    idle_timeout: Duration,
-    /// By the address of the endpoint in memory, which the entry's weak reference keeps from being another's.
+    idle_timeout: Cell<Duration>,
+    /// By the address of the endpoint's figures in memory, which the entry's weak reference keeps from being another's.
     idle: RefCell<HashMap<usize, Kept>>,
 }
 
 #[derive(Debug)]
 struct Kept {
-    endpoint: Weak<Endpoint>,
+    endpoint: Weak<Figures>,
     most: usize,
     connections: Vec<(Connection, Instant)>,
 }
@@ -42,13 +42,18 @@ pub struct Lease {
 impl Pool {
     /// Connections that idle longer than `idle_timeout` are not used again.
     pub fn new(idle_timeout: Duration) -> Rc<Self> {
-        Rc::new(Self { idle_timeout, idle: RefCell::default() })
+        Rc::new(Self { idle_timeout: Cell::new(idle_timeout), idle: RefCell::default() })
+    }
+
+    /// Connections that idle longer than that are not used again from now on.
+    pub fn set_idle_timeout(&self, idle_timeout: Duration) {
+        self.idle_timeout.set(idle_timeout);
     }
 
     /// Keeps up to `most` idle connections of `endpoint` from now on. Others are closed as they come back.
     pub fn keep(&self, endpoint: &Arc<Endpoint>, most: usize) {
         let mut idle = self.idle.borrow_mut();
-        let new = || Kept { endpoint: Arc::downgrade(endpoint), most, connections: Vec::new() };
+        let new = || Kept { endpoint: Arc::downgrade(endpoint.figures()), most, connections: Vec::new() };
         idle.entry(key(endpoint)).or_insert_with(new).most = most;
     }
 
@@ -57,7 +62,7 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let kept = idle.get_mut(&key(endpoint))?;
         while let Some((connection, since)) = kept.connections.pop() {
-            if since.elapsed() < self.idle_timeout && connection.is_ready() {
+            if since.elapsed() < self.idle_timeout.get() && connection.is_ready() {
                 return Some(self.lease(connection, true, endpoint));
             }
         }
@@ -74,7 +79,7 @@ impl Pool {
     pub fn sweep(&self) {
         let now = Instant::now();
         let young = |(connection, since): &(Connection, Instant)| {
-            now.duration_since(*since) < self.idle_timeout && !connection.is_closed()
+            now.duration_since(*since) < self.idle_timeout.get() && !connection.is_closed()
         };
         self.idle.borrow_mut().retain(|_, kept| {
             kept.connections.retain(young);
@@ -115,5 +120,5 @@ impl Lease {
 }
 
 fn key(endpoint: &Arc<Endpoint>) -> usize {
-    Arc::as_ptr(endpoint) as usize
+    Arc::as_ptr(endpoint.figures()) as usize
 }

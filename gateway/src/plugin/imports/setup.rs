@@ -41,11 +41,11 @@ impl Host for Context {
     }
 
     fn worker(&mut self) -> Result<u32> {
-        Ok(self.configuring()?.worker as u32)
+        Ok(self.configuring()?.slot as u32)
     }
 
     fn workers(&mut self) -> Result<u32> {
-        Ok(self.configuring()?.owner.workers as u32)
+        Ok(self.configuring()?.owner.slots as u32)
     }
 
     fn seed(&mut self) -> Result<u64> {

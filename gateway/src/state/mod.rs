@@ -1,0 +1,105 @@
+//! All that an exchange needs. The [`Plan`] is what a configuration became: routes, upstreams and uses as live objects,
+//! shared by all workers. The [`State`] is one worker's share of it: its slots and its pool. Both are immutable and swapped
+//! whole, so an exchange that keeps its `State` sees one version of everything.
+
+mod build;
+mod plugins;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::config::model::{self, Config, OnError, PluginIndex, RouteIndex, UpstreamIndex};
+use crate::observe::Clock;
+use crate::plugin::{Hook, LoadError, Plugin, Slot, Use};
+use crate::route::Table;
+use crate::upstream::{Pool, Upstream};
+
+pub use build::{Builder, Serving, problem};
+pub use plugins::read;
+
+/// What a configuration became.
+#[derive(Debug)]
+pub struct Plan {
+    /// As resolved.
+    pub config: Config,
+    /// Finds the route of a request.
+    pub table: Table,
+    /// By [`UpstreamIndex`].
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// By [`model::UseIndex`].
+    pub uses: Vec<Arc<Use>>,
+    /// The time that plugins see.
+    pub clock: Clock,
+}
+
+/// One worker's share.
+#[derive(Debug)]
+pub struct State {
+    /// What all workers share.
+    pub plan: Arc<Plan>,
+    /// Which worker.
+    pub worker: usize,
+    /// By [`model::UseIndex`].
+    pub slots: Vec<Arc<Slot>>,
+    /// Idle connections.
+    pub pool: Rc<Pool>,
+}
+
+impl State {
+    /// What is configured for a route.
+    pub fn route(&self, route: RouteIndex) -> &model::Route {
+        &self.plan.config.routes[route]
+    }
+
+    /// An upstream as configured, and as it is.
+    pub fn upstream(&self, upstream: UpstreamIndex) -> (&model::Upstream, &Arc<Upstream>) {
+        (&self.plan.config.upstreams[upstream], &self.plan.upstreams[upstream])
+    }
+}
+
+impl Plan {
+    /// A version that takes the place of another must have the hooks that the configuration needs.
+    pub fn check_hooks_of(&self, index: PluginIndex, plugin: &Plugin) -> Result<(), LoadError> {
+        let mut needed = chains(&self.config).filter(|(_, settings)| settings.plugin == index);
+        match needed.find(|(hook, _)| !plugin.has(*hook)) {
+            Some((hook, _)) => Err(LoadError::MissingHook(hook.as_str())),
+            None => Ok(()),
+        }
+    }
+
+    /// What an exchange does when that use fails in that hook.
+    pub fn on_error(&self, slot: &Slot, hook: Hook) -> OnError {
+        let default = if hook == Hook::Selection { OnError::Fallback } else { OnError::Pass };
+        slot.owner.on_error.unwrap_or(default)
+    }
+}
+
+/// Every appearance of a use in a chain, with the hook of that chain.
+fn chains(config: &Config) -> impl Iterator<Item = (Hook, &model::Use)> {
+    let routes = config.routes.iter();
+    let chains = routes.flat_map(|route| [(Hook::Routing, &route.routing), (Hook::Response, &route.response)]);
+    let chains = chains.chain(config.upstreams.iter().map(|upstream| (Hook::Selection, &upstream.selection)));
+    chains.flat_map(move |(hook, chain)| chain.iter().filter_map(move |&place| Some((hook, config.uses.get(place)?))))
+}
+
+/// What a worker is told while it serves.
+#[derive(Debug)]
+pub enum Change {
+    /// Serve this from now on. Answered when this worker has switched.
+    Serve(Box<Share>, oneshot::Sender<()>),
+    /// Take nothing new, finish what there is. Answered when this worker has begun.
+    Drain(oneshot::Sender<()>),
+}
+
+/// What one worker is to serve.
+#[derive(Debug)]
+pub struct Share {
+    /// What all workers share.
+    pub plan: Arc<Plan>,
+    /// By [`model::UseIndex`].
+    pub slots: Vec<Arc<Slot>>,
+    /// Slots whose version or settings are gone, each with the one that comes in its place: it inherits what it can.
+    pub retired: Vec<(Arc<Slot>, Option<Arc<Slot>>)>,
+}

@@ -12,6 +12,7 @@ mod balancing; // each way to choose an endpoint keeps its figures
 mod commands; // arguments, exit codes, the demo
 mod contract; // wit/ is as recorded, and the default plugins keep to it
 mod deadlines; // nothing waits for ever
+mod discipline; // plugins that fail, take too much, or grow
 mod disconnects; // clients that leave leave nothing behind
 mod drain; // SIGTERM answers all that was accepted
 mod endpoints; // who may be chosen, retry, ejection, the pool

@@ -225,7 +225,7 @@ impl Slot {
         match &outcome {
             Ok(_) => {
                 inside.bypass.succeeded(now);
-                self.recycle(inside);
+                self.look_after(inside);
             }
             Err(failure) => self.failed(inside, hook, failure, looks > 0),
         }
@@ -255,8 +255,8 @@ impl Slot {
                     }
                 }
             }
-            self.want(inside);
         }
+        self.want(inside);
         inside.current.as_mut()
     }
 
@@ -269,10 +269,10 @@ impl Slot {
         Ok(made)
     }
 
-    /// An instance whose memory only grows is replaced between two calls, before it fails in one.
-    fn recycle(&self, inside: &mut Inside) {
-        let Some(worn) = inside.current.as_mut().filter(|instance| instance.is_worn()) else { return };
-        if let Some(mut fresh) = inside.spare.take()
+    /// After a call: there has to be a spare, and an instance whose memory only grows is replaced before it fails in a call.
+    fn look_after(&self, inside: &mut Inside) {
+        if let Some(worn) = inside.current.as_mut().filter(|instance| instance.is_worn())
+            && let Some(mut fresh) = inside.spare.take()
             && self.hand_over(worn, &mut fresh).is_ok()
         {
             tracing::debug!(target: "plugin", r#use = %self.owner.name, slot = self.number, bytes = worn.memory(), "recycled");

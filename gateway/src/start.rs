@@ -11,13 +11,13 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::{Config, SealingFiles};
-use crate::config::{self, Problem, Problems};
+use crate::config::{self, Problems};
 use crate::control::{self, Control};
 use crate::observe;
 use crate::plugin::compile::{Compiler, private_folder};
 use crate::plugin::{Host, LoadError, Plugin, SealingKeys, Wanted, builtin};
 use crate::server::{self, BindError, Listener, Setup};
-use crate::state::{self, Change, Filling, Plan};
+use crate::state::{self, Change, Entrance, Filling, Plan};
 
 /// Changes that wait for a worker.
 const CHANGES: usize = 64;
@@ -30,7 +30,7 @@ pub enum StartError {
     /// The configuration is not good; one line for each problem.
     #[error("{0}")]
     Config(#[from] Problems),
-    /// A socket or certificate is not to be had.
+    /// A socket is not to be had.
     #[error("{0}")]
     Bind(#[from] BindError),
     /// The plugin host does not start.
@@ -55,7 +55,7 @@ impl Gateway {
         observe::log::start(&config.log.level);
         let Built { host, keys, plan, plugins } = build(config, file, state_dir)?;
         let fillings = fill(&plan, file, &plugins)?;
-        let listeners = listen(&plan.config)?;
+        let listeners = listen(entrances(&plan.config, file)?, plan.config.workers)?;
         Self::serve(host, keys, plan, plugins, fillings, listeners)
     }
 
@@ -139,13 +139,7 @@ fn build(config: Config, file: &Path, state_dir: Option<PathBuf>) -> Result<Buil
 pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<String, StartError> {
     let config = config::load(file, &builtin::names())?;
     let Built { plan, plugins, .. } = build(config, file, state_dir)?;
-    let mut problems = Vec::new();
-    for (index, settings) in plan.config.listeners.iter().enumerate() {
-        if let Err(error) = server::tls_config(settings) {
-            let (file, key) = (file.display().to_string(), format!("listener[{index}].tls.certificates"));
-            problems.push(Problem { file, line: 0, key, message: error.to_string() });
-        }
-    }
+    let mut problems = entrances(&plan.config, file).err().map_or_else(Vec::new, |found| found.0);
     for (settings, owner) in plan.config.uses.iter().zip(&plan.uses) {
         if let Err(error) = plugins[settings.plugin].trial(owner) {
             problems.push(state::problem(file, settings, &error));
@@ -181,22 +175,35 @@ fn fill(plan: &Plan, file: &Path, plugins: &[Arc<Plugin>]) -> Result<Vec<Vec<Fil
     Ok(workers)
 }
 
+/// That of each listener.
+fn entrances(config: &Config, file: &Path) -> Result<Vec<Entrance>, Problems> {
+    let mut entrances = Vec::with_capacity(config.listeners.len());
+    let mut problems = Vec::new();
+    for index in 0..config.listeners.len() {
+        match Entrance::build(config, index, file, None) {
+            Ok(entrance) => entrances.push(entrance),
+            Err(found) => problems.extend(found.0),
+        }
+    }
+    if problems.is_empty() { Ok(entrances) } else { Err(Problems(problems)) }
+}
+
 /// The listeners of each worker.
-fn listen(config: &Config) -> Result<Vec<Vec<Listener>>, BindError> {
-    let mut workers: Vec<Vec<Listener>> = (0..config.workers).map(|_| Vec::new()).collect();
-    for (index, settings) in config.listeners.iter().enumerate() {
-        let bound = server::bind(index, settings, config.workers)?;
-        for (worker, listener) in workers.iter_mut().zip(bound) {
+fn listen(entrances: Vec<Entrance>, workers: usize) -> Result<Vec<Vec<Listener>>, BindError> {
+    let mut listeners: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
+    for (id, entrance) in entrances.into_iter().enumerate() {
+        let bound = server::bind(id, entrance, workers)?;
+        for (worker, listener) in listeners.iter_mut().zip(bound) {
             worker.push(listener);
         }
     }
-    Ok(workers)
+    Ok(listeners)
 }
 
 fn announce(listeners: &[Listener]) {
-    for listener in listeners {
-        let (address, tls) = (listener.address, listener.tls.is_some());
-        tracing::info!(target: "sluice", listener = listener.index, %address, tls, "listening");
+    for Listener { id, entrance, .. } in listeners {
+        let (address, tls) = (entrance.address, entrance.tls.is_some());
+        tracing::info!(target: "sluice", listener = id, %address, tls, "listening");
     }
 }
 

@@ -2,6 +2,8 @@
 //! shared by all workers. The [`State`] is one worker's share of it: its slots and its pool. Both are immutable and swapped
 //! whole, so an exchange that keeps its `State` sees one version of everything.
 
+mod entrance;
+
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use crate::observe::Clock;
 use crate::plugin::{self, Hook, Host, Instance, LoadError, Named, Plugin, SealingKeys, Slot, Use, UseSettings};
 use crate::route::Table;
 use crate::upstream::{Pool, Upstream};
+
+pub use entrance::Entrance;
 
 /// What a configuration became.
 #[derive(Debug)]

@@ -11,13 +11,13 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::{Config, SealingFiles};
-use crate::config::{self, Problem, Problems};
+use crate::config::{self, Problems};
 use crate::control::{self, Control};
 use crate::observe;
 use crate::plugin::compile::{Compiler, private_folder};
 use crate::plugin::{Host, LoadError, Notice, SealingKeys, builtin};
 use crate::server::{self, BindError, Listener, Setup};
-use crate::state::{self, Builder, Change, Serving};
+use crate::state::{self, Builder, Change, Entrance, Serving};
 
 /// Changes that wait for a worker.
 const CHANGES: usize = 64;
@@ -30,7 +30,7 @@ pub enum StartError {
     /// The configuration is not good; one line for each problem.
     #[error("{0}")]
     Config(#[from] Problems),
-    /// A socket or certificate is not to be had.
+    /// A socket is not to be had.
     #[error("{0}")]
     Bind(#[from] BindError),
     /// The plugin host does not start.
@@ -55,7 +55,8 @@ impl Gateway {
         observe::log::start(&config.log.level);
         let (notices, noticed) = mpsc::channel(NOTICES);
         let (host, serving) = build(config, file, state_dir, &notices)?;
-        let listeners = listen(&serving.plan.config)?;
+        let config = &serving.plan.config;
+        let listeners = listen(entrances(config, file)?, config.workers)?;
         let connections = Arc::default();
         let mut gateway = Self { workers: Vec::new(), threads: Vec::new() };
         for (index, listeners) in listeners.into_iter().enumerate() {
@@ -119,13 +120,7 @@ pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<String, StartErr
     let config = config::load(file, &builtin::names())?;
     let (notices, _) = mpsc::channel(1);
     let (_, Serving { plan, plugins, .. }) = build(config, file, state_dir, &notices)?;
-    let mut problems = Vec::new();
-    for (index, settings) in plan.config.listeners.iter().enumerate() {
-        if let Err(error) = server::tls_config(settings) {
-            let (file, key) = (file.display().to_string(), format!("listener[{index}].tls.certificates"));
-            problems.push(Problem { file, line: 0, key, message: error.to_string() });
-        }
-    }
+    let mut problems = entrances(&plan.config, file).err().map_or_else(Vec::new, |found| found.0);
     for (settings, owner) in plan.config.uses.iter().zip(&plan.uses) {
         if let Err(error) = plugins[settings.plugin].trial(owner) {
             problems.push(state::problem(file, settings, &error));
@@ -141,22 +136,35 @@ pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<String, StartErr
     Ok(format!("{}: good: {}", file.display(), counts.map(count).join(", ")))
 }
 
+/// That of each listener.
+fn entrances(config: &Config, file: &Path) -> Result<Vec<Entrance>, Problems> {
+    let mut entrances = Vec::with_capacity(config.listeners.len());
+    let mut problems = Vec::new();
+    for index in 0..config.listeners.len() {
+        match Entrance::build(config, index, file, None) {
+            Ok(entrance) => entrances.push(entrance),
+            Err(found) => problems.extend(found.0),
+        }
+    }
+    if problems.is_empty() { Ok(entrances) } else { Err(Problems(problems)) }
+}
+
 /// The listeners of each worker.
-fn listen(config: &Config) -> Result<Vec<Vec<Listener>>, BindError> {
-    let mut workers: Vec<Vec<Listener>> = (0..config.workers).map(|_| Vec::new()).collect();
-    for (index, settings) in config.listeners.iter().enumerate() {
-        let bound = server::bind(index, settings, config.workers)?;
-        for (worker, listener) in workers.iter_mut().zip(bound) {
+fn listen(entrances: Vec<Entrance>, workers: usize) -> Result<Vec<Vec<Listener>>, BindError> {
+    let mut listeners: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
+    for (id, entrance) in entrances.into_iter().enumerate() {
+        let bound = server::bind(id, entrance, workers)?;
+        for (worker, listener) in listeners.iter_mut().zip(bound) {
             worker.push(listener);
         }
     }
-    Ok(workers)
+    Ok(listeners)
 }
 
 fn announce(listeners: &[Listener]) {
-    for listener in listeners {
-        let (address, tls) = (listener.address, listener.tls.is_some());
-        tracing::info!(target: "sluice", listener = listener.index, %address, tls, "listening");
+    for Listener { id, entrance, .. } in listeners {
+        let (address, tls) = (entrance.address, entrance.tls.is_some());
+        tracing::info!(target: "sluice", listener = id, %address, tls, "listening");
     }
 }
 

@@ -6,10 +6,12 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderName;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
@@ -41,6 +43,8 @@ pub struct Body {
 struct Streamed {
     incoming: Incoming,
     idle: Duration,
+    /// Names that are taken out of the trailers, besides those that may not stand there at all.
+    forbidden: Option<Arc<[HeaderName]>>,
     /// Data bytes so far.
     seen: Rc<Cell<u64>>,
     /// When it last moved, kept while a timer runs.
@@ -59,7 +63,18 @@ impl Body {
         if incoming.is_end_stream() {
             return Self::default();
         }
-        Self { rest: Some(Streamed { incoming, idle, seen: Rc::default(), timer: None }), ..Self::default() }
+        Self {
+            rest: Some(Streamed { incoming, idle, forbidden: None, seen: Rc::default(), timer: None }),
+            ..Self::default()
+        }
+    }
+
+    /// The same, with these names taken out of its trailers.
+    pub fn without_trailers(mut self, names: &Arc<[HeaderName]>) -> Self {
+        if let Some(rest) = self.rest.as_mut().filter(|_| !names.is_empty()) {
+            rest.forbidden = Some(names.clone());
+        }
+        self
     }
 
     /// How many data bytes have come in, now and later.
@@ -164,6 +179,9 @@ impl Streamed {
             self.seen.set(self.seen.get() + data.len() as u64);
         } else if let Some(trailers) = frame.trailers_mut() {
             fields::check_trailers(trailers);
+            for name in self.forbidden.iter().flat_map(|names| names.iter()) {
+                trailers.remove(name);
+            }
         }
         frame
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::headers::{Refusal, ResponseFault};
@@ -29,6 +29,9 @@ pub enum Cause {
     /// The client broke its body off, framed it badly, or stalled.
     #[error("the request body: {0}")]
     Body(BodyError),
+    /// The listener sends all requests to HTTPS.
+    #[error("sent to HTTPS")]
+    Redirected(HeaderValue),
     /// No route fits.
     #[error("no route fits this request")]
     NoRoute,
@@ -74,6 +77,7 @@ impl Cause {
             Cause::HeadStalled(_) | Cause::BodyStalled(_) | Cause::Body(BodyError::Idle(_)) => {
                 (StatusCode::REQUEST_TIMEOUT, "http_request_error")
             }
+            Cause::Redirected(_) => (StatusCode::PERMANENT_REDIRECT, ""),
             Cause::NoRoute => (StatusCode::NOT_FOUND, "destination_not_found"),
             Cause::Replied(_, status, _) => (*status, ""),
             Cause::Rejected(_, status) => (*status, "http_request_denied"),
@@ -95,6 +99,7 @@ impl Cause {
         let (status, error) = self.status();
         let (mut headers, body) = match self {
             Cause::Replied(_, _, reply) => (reply.headers, reply.body),
+            Cause::Redirected(location) => (HeaderMap::from_iter([(LOCATION, location)]), Bytes::new()),
             // No fault of anybody: the answer to a question that ends here.
             Cause::Refused(Refusal::LastHop) => (HeaderMap::new(), Bytes::new()),
             cause => cause.page(status, error),
@@ -136,6 +141,7 @@ fn refusal_status(refusal: Refusal) -> (StatusCode, &'static str) {
         Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
         Refusal::Connect | Refusal::Trace => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::LastHop => StatusCode::NO_CONTENT,
+        Refusal::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         Refusal::Loop => return (StatusCode::LOOP_DETECTED, "proxy_loop_detected"),
         _ => StatusCode::BAD_REQUEST,
     };

@@ -52,9 +52,13 @@ pub async fn handle(
             return answer.into_response(record);
         }
     };
-    let body = Body::streamed(incoming, config.timeouts.stream_idle);
+    let body = Body::streamed(incoming, config.timeouts.stream_idle).without_trailers(&arrival.entrance.reserved);
     let mut exchange = Exchange::new(state, intake, body.is_empty(), &arrival, record);
-    let mut answer = match forward::forward(&mut exchange, body).await {
+    let answered = match arrival.entrance.settings.redirect_to_https {
+        Some(port) => Err(headers::https_location(&exchange.head, port).map_or_else(Cause::from, Cause::Redirected)),
+        None => forward::forward(&mut exchange, body).await,
+    };
+    let mut answer = match answered {
         Ok(answer) => answer,
         Err(cause) => {
             exchange.record.note(cause.to_string());

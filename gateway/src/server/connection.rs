@@ -1,14 +1,14 @@
 //! The life of one client connection: handshake, protocol, exchanges, end. One timer serves all its deadlines.
 
 use std::convert::Infallible;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::CONNECTION;
+use http::header::{CONNECTION, HeaderName};
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -19,12 +19,15 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::client_io::ClientIo;
-use super::worker::{Endpoint, Worker};
+use super::gate::{Admission, Gate};
+use super::worker::Worker;
 use crate::observe::{Activity, Waits};
 use crate::proxy::headers::Arrival;
 use crate::proxy::{self, AnswerBody, Cause};
+use crate::state::Entrance;
+use crate::tls;
 
-/// How long an idle connection is kept open for one more request when the worker drains: a request that is already on its
+/// How long an idle connection is kept open for one more request when it is to end: a request that is already on its
 /// way to us is answered then, and not reset.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -34,23 +37,40 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// Serves one connection to its end.
-pub(super) async fn serve(worker: Rc<Worker>, endpoint: Rc<Endpoint>, stream: TcpStream, peer: SocketAddr) {
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    gate: Rc<Gate>,
+    admission: Admission,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
     // Without it the kernel would hold small answers back; a socket that refuses is closed already.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let connection = Connection { worker, peer, server_name: None, endpoint, activity: Activity::start() };
-    match connection.endpoint.tls.clone() {
-        None => connection.plain(stream).await,
-        Some(config) => connection.over_tls(TlsAcceptor::from(config), stream).await,
+    // By this one for its TLS and protocols, whatever takes its place.
+    let entrance = gate.entrance();
+    let tls = entrance.tls.is_some();
+    let activity = Activity::start();
+    let connection =
+        Connection { worker, gate, admission, peer, tls, server_name: None, client: Box::default(), activity };
+    match &entrance.tls {
+        None => connection.plain(&entrance, stream).await,
+        Some(tls) => connection.over_tls(&entrance, tls, stream).await,
     }
 }
 
+/// What is known of a connection; its exchanges share it.
 struct Connection {
     worker: Rc<Worker>,
-    endpoint: Rc<Endpoint>,
+    gate: Rc<Gate>,
+    admission: Admission,
     peer: SocketAddr,
+    tls: bool,
+    /// What the client asked for in the TLS handshake, in lower case.
     server_name: Option<Arc<str>>,
+    /// What the client's certificate says of it.
+    client: Box<[(HeaderName, HeaderValue)]>,
     activity: Rc<Activity>,
 }
 
@@ -65,9 +85,9 @@ enum End {
 }
 
 impl Connection {
-    async fn plain(self, stream: TcpStream) {
+    async fn plain(self, entrance: &Entrance, stream: TcpStream) {
         let mut io = ClientIo::new(stream, self.activity.clone());
-        let is_h2 = match (self.endpoint.http1, self.endpoint.h2) {
+        let is_h2 = match (entrance.settings.http1, entrance.settings.h2) {
             (true, false) => false,
             (false, _) => true,
             (true, true) => {
@@ -78,11 +98,12 @@ impl Connection {
                 }
             }
         };
-        if is_h2 { self.http2(io).await } else { self.http1(io).await }
+        self.http(io, is_h2).await;
     }
 
-    async fn over_tls(mut self, acceptor: TlsAcceptor, stream: TcpStream) {
+    async fn over_tls(mut self, entrance: &Entrance, tls: &tls::Server, stream: TcpStream) {
         let limit = self.worker.plan().config.timeouts.handshake;
+        let acceptor = TlsAcceptor::from(tls.config().clone());
         let stream = match self.before_requests(limit, acceptor.accept(stream)).await {
             Some(Ok(stream)) => stream,
             Some(Err(error)) => {
@@ -96,32 +117,39 @@ impl Connection {
         };
         let session = stream.get_ref().1;
         self.server_name = session.server_name().map(Arc::from);
+        match tls.client_fields(session) {
+            Ok(fields) => self.client = fields.into(),
+            Err(error) => {
+                tracing::debug!(target: "sluice", peer = %self.peer, reason = %error, "session not resumed");
+                return;
+            }
+        }
         let is_h2 = session.alpn_protocol() == Some(b"h2");
-        let io = ClientIo::new(stream, self.activity.clone());
-        match is_h2 {
-            true => self.http2(io).await,
-            false if self.endpoint.http1 => self.http1(io).await,
-            // A client without ALPN at a listener that speaks HTTP/2 only.
-            false => {}
+        // Otherwise a client without ALPN at a listener that speaks HTTP/2 only.
+        if is_h2 || entrance.settings.http1 {
+            let io = ClientIo::new(stream, self.activity.clone());
+            self.http(io, is_h2).await;
         }
     }
 
-    /// What a connection begins with, for `limit` at most; a worker that drains does not wait that long.
+    /// What a connection begins with, for `limit` at most; one that is to end does not wait that long.
     async fn before_requests<T>(&self, limit: Duration, beginning: impl Future<Output = T>) -> Option<T> {
-        let mut drain = self.worker.watch_drain();
-        let drained = async {
-            if drain.wait_for(|draining| *draining).await.is_err() {
-                pending::<()>().await;
-            }
+        let over = async {
+            self.admission.over().await;
             tokio::time::sleep(LINGER).await;
         };
         tokio::select! {
             begun = tokio::time::timeout(limit, beginning) => begun.ok(),
-            () = drained => None,
+            () = over => None,
         }
     }
 
-    async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, io: ClientIo<S>) {
+    async fn http<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, io: ClientIo<S>, is_h2: bool) {
+        let connection = Rc::new(self);
+        if is_h2 { connection.http2(io).await } else { connection.http1(io).await }
+    }
+
+    async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self: Rc<Self>, io: ClientIo<S>) {
         let plan = self.worker.plan();
         let config = &plan.config;
         let mut builder = http1::Builder::new();
@@ -137,7 +165,7 @@ impl Connection {
         }
     }
 
-    async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, io: ClientIo<S>) {
+    async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self: Rc<Self>, io: ClientIo<S>) {
         let header_bytes = self.worker.plan().config.limits.header_bytes;
         let mut builder = http2::Builder::new(LocalExecutor);
         builder
@@ -151,28 +179,26 @@ impl Connection {
         self.drive(connection, None).await;
     }
 
-    fn service(&self) -> impl Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible> + use<> {
-        let worker = self.worker.clone();
-        let endpoint = self.endpoint.clone();
-        let activity = self.activity.clone();
-        let server_name = self.server_name.clone();
-        let peer = self.peer;
+    fn service(
+        self: &Rc<Self>,
+    ) -> impl Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible> + use<> {
+        let connection = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let busy = activity.begin();
-            let (worker, endpoint, server_name) = (worker.clone(), endpoint.clone(), server_name.clone());
+            let busy = connection.activity.begin();
+            let connection = connection.clone();
             async move {
-                let state = worker.state();
-                let plan = state.plan.clone();
-                let arrival = Arrival {
-                    peer,
-                    local: endpoint.address,
-                    tls: endpoint.tls.is_some(),
-                    server_name,
-                    trusted: &plan.config.listeners[endpoint.index].trusted_proxies,
-                };
                 let version = request.version();
+                // Of this moment, both: they may have changed since the connection began.
+                let (entrance, state) = (connection.gate.entrance(), connection.worker.state());
+                let arrival = Arrival {
+                    peer: connection.peer,
+                    tls: connection.tls,
+                    server_name: connection.server_name.as_ref(),
+                    client: &connection.client,
+                    entrance: &entrance,
+                };
                 let mut response = proxy::handle(request, arrival, state, busy).await;
-                if worker.draining() && version < Version::HTTP_2 {
+                if version < Version::HTTP_2 && connection.admission.is_over() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok(response)
@@ -180,22 +206,16 @@ impl Connection {
         })
     }
 
-    /// Lets hyper work until the connection ends, a deadline passes, or the worker drains and nothing is left to do.
+    /// Lets hyper work until the connection ends, a deadline passes, or it is to end and nothing is left to do.
     async fn drive<P: Protocol>(&self, mut protocol: Pin<&mut P>, head: Option<Duration>) -> End {
         let plan = self.worker.plan();
         let timeouts = &plan.config.timeouts;
-        let mut drain = self.worker.watch_drain();
         // What a connection waits for changes without a word to the timer: it looks at least this often.
         let look = timeouts.request_header.min(timeouts.stream_idle);
         let mut timer = pin!(tokio::time::sleep(look.min(timeouts.client_idle)));
         let mut idle = timeouts.client_idle;
         let (mut draining, mut closing) = (false, false);
         loop {
-            let drained = async {
-                if draining || drain.wait_for(|draining| *draining).await.is_err() {
-                    pending::<()>().await;
-                }
-            };
             tokio::select! {
                 biased;
                 ended = protocol.as_mut() => {
@@ -205,7 +225,7 @@ impl Connection {
                     return End::Closed;
                 }
                 () = timer.as_mut() => {}
-                () = drained => {
+                () = self.admission.over(), if !draining => {
                     draining = true;
                     idle = idle.min(LINGER);
                     self.activity.touch();
@@ -236,7 +256,7 @@ impl Connection {
 
 /// The two kinds of connection that hyper drives.
 trait Protocol: Future<Output = hyper::Result<()>> {
-    /// The worker takes no more: says so where that loses nothing.
+    /// It is to end: says so where that loses nothing.
     fn drain(self: Pin<&mut Self>);
     /// No more requests on this connection.
     fn shut_down(self: Pin<&mut Self>);

@@ -4,80 +4,54 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::model;
-use crate::tls::{self, TlsError};
+use crate::state::Entrance;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// Why there is no listener.
+/// Why there is no listener: the system said no.
 #[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// The system said no.
-    #[error("cannot listen on {0}: {1}")]
-    Address(SocketAddr, io::Error),
-    /// Its certificates are no good.
-    #[error("listener {0}: {1}")]
-    Tls(SocketAddr, TlsError),
-}
+#[error("cannot listen on {0}: {1}")]
+pub struct BindError(SocketAddr, io::Error);
 
 /// A listener as one worker has it.
 #[derive(Debug)]
 pub struct Listener {
-    /// Position in the configuration.
-    pub index: usize,
-    /// Where it listens; the port is the real one.
-    pub address: SocketAddr,
+    /// Which one; the same on all workers.
+    pub id: usize,
     /// This worker's socket.
     pub socket: TcpListener,
-    /// None for plain TCP.
-    pub tls: Option<Arc<ServerConfig>>,
-    /// Speaks HTTP/1.1.
-    pub http1: bool,
-    /// Speaks HTTP/2.
-    pub h2: bool,
+    /// What its connections need.
+    pub entrance: Arc<Entrance>,
 }
 
-/// One listener for each worker.
-pub fn bind(index: usize, settings: &model::Listener, workers: usize) -> Result<Vec<Listener>, BindError> {
-    let tls = tls_config(settings)?;
-    let sockets = sockets(settings.address, workers).map_err(|error| BindError::Address(settings.address, error))?;
-    let listener = |(socket, address)| Listener {
-        index,
-        address,
-        socket,
-        tls: tls.clone(),
-        http1: settings.http1,
-        h2: settings.h2,
-    };
+/// One listener for each worker. Its entrance gets the real address.
+pub fn bind(id: usize, entrance: Entrance, workers: usize) -> Result<Vec<Listener>, BindError> {
+    let configured = entrance.address;
+    let (sockets, address) = sockets(configured, workers).map_err(|error| BindError(configured, error))?;
+    let entrance = Arc::new(Entrance { address, ..entrance });
+    let listener = |socket| Listener { id, socket, entrance: entrance.clone() };
     Ok(sockets.into_iter().map(listener).collect())
 }
 
-/// What TLS needs; none for plain TCP.
-pub fn tls_config(settings: &model::Listener) -> Result<Option<Arc<ServerConfig>>, BindError> {
-    let Some(tls) = &settings.tls else { return Ok(None) };
-    let config = tls::server_config(&tls.certificates, settings.h2, settings.http1);
-    config.map(Some).map_err(|error| BindError::Tls(settings.address, error))
-}
-
-fn sockets(mut address: SocketAddr, workers: usize) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
+/// A socket for each worker, and the address that they share.
+fn sockets(mut address: SocketAddr, workers: usize) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
     // Sockets that share a port would also share it with another gateway of this user, which nobody wants by accident.
     drop(socket(address, false)?);
-    let mut sockets: Vec<(TcpListener, SocketAddr)> = Vec::with_capacity(workers);
+    let mut sockets: Vec<TcpListener> = Vec::with_capacity(workers);
     for _ in 0..workers {
         let next = match sockets.first() {
             // Where the kernel does not spread connections over sockets of one port, the workers share one socket.
-            Some((first, _)) if !cfg!(target_os = "linux") => first.try_clone()?,
+            Some(first) if !cfg!(target_os = "linux") => first.try_clone()?,
             _ => socket(address, true)?,
         };
         // Port 0 takes a free one, and the others follow.
         address = next.local_addr()?;
-        sockets.push((next, address));
+        sockets.push(next);
     }
-    Ok(sockets)
+    Ok((sockets, address))
 }
 
 fn socket(address: SocketAddr, shares_port: bool) -> io::Result<TcpListener> {

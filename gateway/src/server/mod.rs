@@ -3,8 +3,9 @@
 
 mod client_io;
 mod connection;
+mod gate;
 mod listener;
 mod worker;
 
-pub use listener::{BindError, Listener, bind, tls_config};
+pub use listener::{BindError, Listener, bind};
 pub use worker::{Setup, Worker, start};

@@ -2,19 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle as TaskHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::connection;
+use super::gate::{self, Gate};
 use super::listener::Listener;
 use crate::plugin::{Hook, Slot};
 use crate::state::{Change, Plan, Share, State};
@@ -24,8 +22,6 @@ use crate::upstream::Pool;
 const FEEDBACK_PERIOD: Duration = Duration::from_millis(50);
 /// Between two looks at idle connections to endpoints.
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
-/// Pause of the accept loop when the system is out of descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a worker starts with.
 #[derive(Debug)]
@@ -46,22 +42,13 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Worker {
     state: RefCell<Rc<State>>,
-    drain: watch::Sender<bool>,
+    /// Where clients come in, and what takes them there.
+    gates: RefCell<Vec<(Rc<Gate>, TaskHandle<()>)>>,
     /// Client connections of this worker.
     open: Cell<usize>,
     closed: Notify,
     /// Client connections of all workers.
     total: Arc<AtomicUsize>,
-}
-
-/// Where clients come in, as connections know it.
-#[derive(Debug)]
-pub(super) struct Endpoint {
-    pub(super) index: usize,
-    pub(super) address: SocketAddr,
-    pub(super) tls: Option<Arc<ServerConfig>>,
-    pub(super) http1: bool,
-    pub(super) h2: bool,
 }
 
 /// Starts the thread. It ends when it was told to drain and nothing is left, or when all who could tell it are gone.
@@ -86,14 +73,15 @@ async fn serve(setup: Setup) {
     }
     let worker = Rc::new(Worker {
         state: RefCell::new(state),
-        drain: watch::Sender::new(false),
+        gates: RefCell::default(),
         open: Cell::new(0),
         closed: Notify::new(),
         total: connections,
     });
     tokio::task::spawn_local(housekeeping(Rc::downgrade(&worker)));
-    let accept = |listener| tokio::task::spawn_local(accept(worker.clone(), listener));
-    let accepting: Vec<_> = listeners.into_iter().map(accept).collect();
+    for listener in listeners {
+        worker.open(listener);
+    }
     while let Some(change) = changes.recv().await {
         match change {
             Change::Serve(share, done) => {
@@ -102,14 +90,14 @@ async fn serve(setup: Setup) {
                 let _ = done.send(());
             }
             Change::Drain(begun) => {
-                worker.drain.send_replace(true);
+                worker.close();
                 // As above.
                 let _ = begun.send(());
                 break;
             }
         }
     }
-    worker.finish(accepting).await;
+    worker.finish().await;
 }
 
 impl Worker {
@@ -123,13 +111,18 @@ impl Worker {
         self.state.borrow().plan.clone()
     }
 
-    /// True once nothing new is taken.
-    pub(super) fn draining(&self) -> bool {
-        *self.drain.borrow()
+    /// Begins to take connections on a listener.
+    fn open(self: &Rc<Self>, listener: Listener) {
+        let gate = Gate::new(listener.id, listener.entrance);
+        let accepting = tokio::task::spawn_local(gate::accept(self.clone(), gate.clone(), listener.socket));
+        self.gates.borrow_mut().push((gate, accepting));
     }
 
-    pub(super) fn watch_drain(&self) -> watch::Receiver<bool> {
-        self.drain.subscribe()
+    /// Takes nothing new, and drains what there is.
+    fn close(&self) {
+        for (gate, _) in &*self.gates.borrow() {
+            gate.close();
+        }
     }
 
     /// Exchanges that have begun keep the state of before; those to come get the new one.
@@ -154,10 +147,10 @@ impl Worker {
     }
 
     /// Waits for what is going on, as long as `drain` allows.
-    async fn finish(&self, accepting: Vec<tokio::task::JoinHandle<()>>) {
+    async fn finish(&self) {
         // Also where nobody said so: all who could are gone.
-        self.drain.send_replace(true);
-        for accepting in accepting {
+        self.close();
+        for (_, accepting) in self.gates.take() {
             // One that panicked takes nothing any more.
             let _ = accepting.await;
         }
@@ -173,7 +166,7 @@ impl Worker {
     }
 
     /// Counts a connection as open until the guard is dropped; none if there are too many.
-    fn admit(self: &Rc<Self>) -> Option<Open> {
+    pub(super) fn admit(self: &Rc<Self>) -> Option<Open> {
         let most = self.state().plan.config.limits.connections;
         let before = self.total.fetch_add(1, Ordering::Relaxed);
         self.open.set(self.open.get() + 1);
@@ -183,62 +176,13 @@ impl Worker {
 }
 
 /// An open connection.
-struct Open(Rc<Worker>);
+pub(super) struct Open(Rc<Worker>);
 
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.total.fetch_sub(1, Ordering::Relaxed);
         self.0.open.set(self.0.open.get() - 1);
         self.0.closed.notify_one();
-    }
-}
-
-/// Takes connections until the worker drains; it cannot fail.
-async fn accept(worker: Rc<Worker>, listener: Listener) {
-    let Listener { index, address, socket, tls, http1, h2 } = listener;
-    let socket = match TcpListener::from_std(socket) {
-        Ok(socket) => socket,
-        Err(error) => {
-            tracing::error!(target: "sluice", %address, %error, "cannot listen");
-            return;
-        }
-    };
-    let endpoint = Rc::new(Endpoint { index, address, tls, http1, h2 });
-    let mut drain = worker.watch_drain();
-    loop {
-        tokio::select! {
-            biased;
-            accepted = socket.accept() => match accepted {
-                Ok((stream, peer)) => take(&worker, &endpoint, stream, peer),
-                Err(error) => pause(&error).await,
-            },
-            _ = drain.wait_for(|draining| *draining) => break,
-        }
-    }
-    // What the kernel has already accepted for us would be reset with the socket.
-    while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, socket.accept()).await {
-        take(&worker, &endpoint, stream, peer);
-    }
-}
-
-fn take(worker: &Rc<Worker>, endpoint: &Rc<Endpoint>, stream: tokio::net::TcpStream, peer: SocketAddr) {
-    let Some(open) = worker.admit() else {
-        tracing::debug!(target: "sluice", %peer, "too many connections");
-        return;
-    };
-    let serving = connection::serve(worker.clone(), endpoint.clone(), stream, peer);
-    tokio::task::spawn_local(async move {
-        serving.await;
-        drop(open);
-    });
-}
-
-/// A connection that was gone before it was taken is nothing; a lack of descriptors or memory takes time to pass.
-async fn pause(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        tracing::warn!(target: "sluice", %error, "cannot accept");
-        sleep(ACCEPT_PAUSE).await;
     }
 }
 

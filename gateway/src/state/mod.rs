@@ -3,6 +3,7 @@
 //! whole, so an exchange that keeps its `State` sees one version of everything.
 
 mod build;
+mod entrance;
 mod plugins;
 
 use std::rc::Rc;
@@ -17,6 +18,7 @@ use crate::route::Table;
 use crate::upstream::{Pool, Upstream};
 
 pub use build::{Builder, Serving, problem};
+pub use entrance::Entrance;
 pub use plugins::read;
 
 /// What a configuration became.

@@ -5,6 +5,7 @@
 mod authority;
 mod connection;
 mod forwarded;
+mod location;
 mod onward;
 mod request;
 mod response;
@@ -13,11 +14,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::Version;
-use http::header::{HeaderMap, HeaderValue, VIA};
-use ipnet::IpNet;
+use http::header::{HeaderMap, HeaderName, HeaderValue, VIA};
 
 use crate::message::target::TargetError;
+use crate::state::Entrance;
 
+pub use location::https_location;
 pub use onward::{Onward, onward};
 pub use request::{Intake, request};
 pub use response::{Asked, Content, ResponseFault, response};
@@ -32,18 +34,18 @@ pub const HOPS_MAX: usize = 8;
 pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 
 /// What is known of a request from its connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Arrival<'a> {
     /// The other end of the connection.
     pub peer: SocketAddr,
-    /// This end of the connection.
-    pub local: SocketAddr,
     /// Came over TLS.
     pub tls: bool,
-    /// The name asked for in the TLS handshake.
-    pub server_name: Option<Arc<str>>,
-    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
-    pub trusted: &'a [IpNet],
+    /// The name asked for in the TLS handshake, in lower case.
+    pub server_name: Option<&'a Arc<str>>,
+    /// Fields that tell of the client's certificate.
+    pub client: &'a [(HeaderName, HeaderValue)],
+    /// The way in, as it is now.
+    pub entrance: &'a Entrance,
 }
 
 impl Arrival<'_> {
@@ -77,6 +79,9 @@ pub enum Refusal {
     /// `:authority` and `host` of HTTP/2 name different hosts.
     #[error("authority and host differ")]
     HostMismatch,
+    /// The connection began with the name of another host, with another certificate.
+    #[error("this connection is for another host")]
+    Misdirected,
     /// Not one number. HTTP/1.1 framing was checked before; this is what may come over HTTP/2.
     #[error("malformed content length")]
     ContentLength,

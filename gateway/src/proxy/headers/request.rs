@@ -41,7 +41,8 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, fields_max: usize) -> R
     }
     check_method(&method, &mut headers)?;
     let target = check_target(&method, &uri)?;
-    let authority = check_host(&uri, &headers, version, arrival.local)?;
+    let authority = check_host(&uri, &headers, version, arrival.entrance.address)?;
+    check_tenant(&authority, arrival)?;
     check_length(&headers)?;
     if hops(&headers) >= HOPS_MAX {
         return Err(Refusal::Loop);
@@ -51,13 +52,17 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, fields_max: usize) -> R
     let trailers = headers.contains_key(TE) && connection::has_word(&headers, &TE, "trailers");
 
     let peer = arrival.peer_address();
-    let claim = forwarded::claim(&headers, peer, arrival.trusted);
+    let claim = forwarded::claim(&headers, peer, &arrival.entrance.settings.trusted_proxies);
     let believed = claim.is_some();
     headers.remove(HOST);
+    let reserved = &arrival.entrance.reserved;
     connection::strip(&mut headers, |name| {
-        *name == EXPECT || is_ambiguous(name) || (!believed && fields::is_forwarding(name))
+        *name == EXPECT || is_ambiguous(name) || (!believed && fields::is_forwarding(name)) || reserved.contains(name)
     });
     cookies::join(&mut headers);
+    for (name, value) in arrival.client {
+        headers.insert(name, value.clone());
+    }
 
     let spoken = if arrival.tls { Scheme::Https } else { Scheme::Http };
     let head = RequestHead {
@@ -68,7 +73,7 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, fields_max: usize) -> R
         target,
         headers,
         client: claim.map_or(peer, |claim| claim.client),
-        server_name: arrival.server_name.clone(),
+        server_name: arrival.server_name.cloned(),
         prefix: BodyPrefix::default(),
     };
     Ok(Intake { head, upgrade, trailers, expects_continue })
@@ -134,6 +139,18 @@ fn check_host(uri: &Uri, headers: &HeaderMap, version: Version, local: SocketAdd
     }
 }
 
+/// Over TLS, the host must not be another tenant's than the one whose name the connection began with (RFC 9110 §7.4).
+fn check_tenant(authority: &Authority, arrival: &Arrival<'_>) -> Result<(), Refusal> {
+    let (Some(tls), Some(server_name)) = (&arrival.entrance.tls, arrival.server_name) else {
+        return Ok(());
+    };
+    let host = authority.host();
+    // `example.com.` is the same name, written in full.
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_misdirected = host != &**server_name && tls.is_misdirected(server_name, host);
+    if is_misdirected { Err(Refusal::Misdirected) } else { Ok(()) }
+}
+
 /// One number or none: it is sent on to the endpoint as it stands.
 fn check_length(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut fields = headers.get_all(CONTENT_LENGTH).iter();
@@ -182,18 +199,29 @@ mod tests {
     use http::Request;
 
     use super::*;
+    use crate::config::model::Listener;
     use crate::message::target::TargetError;
+    use crate::state::Entrance;
 
     const LIMIT: usize = 100;
 
-    fn arrival(peer: &str, trusted: &'static [ipnet::IpNet]) -> Arrival<'static> {
-        Arrival {
-            peer: peer.parse().expect("an address"),
-            local: "[::ffff:192.0.2.7]:8080".parse().expect("an address"),
-            tls: true,
-            server_name: None,
-            trusted,
-        }
+    fn entrance(trusted: &[&str], reserved: &[&'static str]) -> Entrance {
+        let address = "[::ffff:192.0.2.7]:8080".parse().expect("an address");
+        let settings = Listener {
+            address,
+            tls: None,
+            http1: true,
+            h2: true,
+            trusted_proxies: trusted.iter().map(|net| net.parse().expect("a net")).collect(),
+            redirect_to_https: None,
+        };
+        let reserved = reserved.iter().map(|name| HeaderName::from_static(name)).collect();
+        Entrance { settings, address, tls: None, reserved }
+    }
+
+    fn arrival<'a>(peer: &str, entrance: &'a Entrance) -> Arrival<'a> {
+        let peer = peer.parse().expect("an address");
+        Arrival { peer, tls: true, server_name: None, client: &[], entrance }
     }
 
     /// `GET /x 1.1`, then `name: value` for each field, taken as bytes.
@@ -221,7 +249,7 @@ mod tests {
 
     fn take(lines: &[&str]) -> Result<Intake, Refusal> {
         let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
-        request(&mut parts(&lines), &arrival("1.1.1.1:4000", &[]), LIMIT)
+        request(&mut parts(&lines), &arrival("1.1.1.1:4000", &entrance(&[], &[])), LIMIT)
     }
 
     fn names(head: &RequestHead) -> Vec<String> {
@@ -319,7 +347,7 @@ mod tests {
     #[test]
     fn bytes_above_ascii_are_kept() {
         let lines: &[&[u8]] = &[b"GET / 1.1", b"host: a", b"x-a: \xff\xfe", b"connection: \xff"];
-        let intake = request(&mut parts(lines), &arrival("1.1.1.1:1", &[]), LIMIT).expect("taken in");
+        let intake = request(&mut parts(lines), &arrival("1.1.1.1:1", &entrance(&[], &[])), LIMIT).expect("taken in");
         assert_eq!(intake.head.headers.get("x-a").map(HeaderValue::as_bytes), Some(&b"\xff\xfe"[..]));
     }
 
@@ -410,7 +438,7 @@ mod tests {
 
     #[test]
     fn only_trusted_peers_say_who_the_client_is() {
-        let trusted = Box::leak(Box::new(["10.0.0.0/8".parse().expect("a net")]));
+        let entrance = entrance(&["10.0.0.0/8"], &[]);
         let lines: &[&[u8]] = &[
             b"GET / 1.1",
             b"host: a",
@@ -424,7 +452,7 @@ mod tests {
             ("10.0.0.1:1", "2.2.2.2", Scheme::Http, true),
             ("[::ffff:10.0.0.1]:1", "2.2.2.2", Scheme::Http, true),
         ] {
-            let intake = request(&mut parts(lines), &arrival(peer, trusted), LIMIT).expect("taken in");
+            let intake = request(&mut parts(lines), &arrival(peer, &entrance), LIMIT).expect("taken in");
             assert_eq!(intake.head.client, client.parse::<IpAddr>().expect("an address"), "{peer}");
             assert_eq!(intake.head.scheme, scheme, "{peer}");
             for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-port"] {
@@ -433,8 +461,33 @@ mod tests {
         }
         // Two stories: neither is believed, and neither is passed on.
         let lines: &[&[u8]] = &[b"GET / 1.1", b"host: a", b"x-forwarded-for: 2.2.2.2", b"forwarded: for=9.9.9.9"];
-        let intake = request(&mut parts(lines), &arrival("10.0.0.1:1", trusted), LIMIT).expect("taken in");
+        let intake = request(&mut parts(lines), &arrival("10.0.0.1:1", &entrance), LIMIT).expect("taken in");
         assert_eq!(intake.head.client, IpAddr::from([10, 0, 0, 1]));
         assert!(intake.head.headers.is_empty());
+    }
+
+    #[test]
+    fn only_the_gateway_says_what_a_certificate_says() {
+        let entrance = entrance(&[], &["x-client", "client-cert"]);
+        let client = [(HeaderName::from_static("x-client"), HeaderValue::from_static("CN=known"))];
+        let lines: &[&[u8]] = &[
+            b"GET / 1.1",
+            b"host: a",
+            b"connection: x-client",
+            b"x-client: CN=admin",
+            b"x-client: CN=root",
+            b"X-Client: CN=Admin",
+            b"x_client: CN=admin",
+            b"client-cert: :AAAA:",
+            b"x-other: kept",
+        ];
+        for (client, expected) in
+            [(&client[..], &["x-client: CN=known", "x-other: kept"][..]), (&[], &["x-other: kept"])]
+        {
+            let arrival = Arrival { client, ..arrival("1.1.1.1:1", &entrance) };
+            let mut found = names(&request(&mut parts(lines), &arrival, LIMIT).expect("taken in").head);
+            found.sort();
+            assert_eq!(found, expected);
+        }
     }
 }

@@ -1,0 +1,103 @@
+//! What connections on a listener need: made from the configuration, shared by all workers, and replaced whole while the
+//! listener's sockets stay.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use http::header::HeaderName;
+
+use crate::config::model::{self, Config};
+use crate::config::{Problem, Problems};
+use crate::message::fields;
+use crate::tls;
+
+/// What connections on a listener need.
+#[derive(Debug, Clone)]
+pub struct Entrance {
+    /// As configured.
+    pub settings: model::Listener,
+    /// Where it listens; the port is the real one.
+    pub address: SocketAddr,
+    /// None for plain TCP.
+    pub tls: Option<Arc<tls::Server>>,
+    /// Fields that tell of the certificates of clients, on this listener or another: what clients themselves send under
+    /// these names is removed, since endpoints believe it.
+    pub reserved: Arc<[HeaderName]>,
+}
+
+impl Entrance {
+    /// That of the listener at `index`, its files read. `file` is what problems call the configuration. `before` is what this
+    /// one takes the place of: it hands on its address, and of its TLS what has not changed.
+    ///
+    /// # Errors
+    /// Header names that the gateway must not set, and what is wrong with the files of its TLS.
+    pub fn build(config: &Config, index: usize, file: &Path, before: Option<&Entrance>) -> Result<Entrance, Problems> {
+        let settings = config.listeners[index].clone();
+        let mut problems = Vec::new();
+        let mut problem = |key: String, message: String| {
+            let (file, key) = (file.display().to_string(), format!("listener[{index}].tls{key}"));
+            problems.push(Problem { file, line: 0, key, message });
+        };
+        for name in client_headers(&settings) {
+            if let Err(reason) = check(name) {
+                problem(format!(".client-headers.{name}"), reason.to_owned());
+            }
+        }
+        let tls = settings.tls.as_ref().map(|tls| {
+            let before = before.and_then(|before| before.tls.as_ref());
+            tls::Server::load(tls, settings.h2, settings.http1, before)
+        });
+        let tls = tls.transpose().unwrap_or_else(|error| {
+            problem(String::new(), error.to_string());
+            None
+        });
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
+        let names = config.listeners.iter().flat_map(client_headers);
+        let reserved = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
+        let address = before.map_or(settings.address, |before| before.address);
+        Ok(Entrance { settings, address, tls, reserved })
+    }
+
+    /// Whether connections that were admitted by `before` would have been admitted by this one, and are told of alike.
+    pub fn admits_like(&self, before: &Entrance) -> bool {
+        match (&self.tls, &before.tls) {
+            (Some(tls), Some(before)) => tls.has_clients_of(before),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Names of fields that tell of the certificates of this listener's clients.
+fn client_headers(listener: &model::Listener) -> impl Iterator<Item = &str> {
+    let clients = listener.tls.iter().filter_map(|tls| tls.clients.as_ref());
+    clients.flat_map(|clients| &clients.headers).map(|(name, _)| name.as_str())
+}
+
+/// Whether the gateway may set a field of that name and take it from clients.
+fn check(name: &str) -> Result<(), &'static str> {
+    match HeaderName::from_bytes(name.as_bytes()) {
+        // Requests lose such fields, and behind CGI they would be one with those that are written with dashes.
+        _ if name.contains('_') => Err("a name with an underscore is read as another one by some; write a dash"),
+        Ok(name) if fields::writable(&name) => Ok(()),
+        _ => Err("this field is not for saying who a client is: it frames a message, or says where it came from"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_gateway_must_not_set_are_mistakes() {
+        for name in ["x-client", "client-cert", "x-ssl-client-s-dn", "authorization"] {
+            assert_eq!(check(name), Ok(()), "{name}");
+        }
+        for name in ["host", "content-length", "connection", "te", "x-forwarded-for", "forwarded", "via", "x_client"] {
+            assert!(check(name).is_err(), "{name}");
+        }
+    }
+}

@@ -22,7 +22,9 @@ mod honoured; // a plugin gets what it asks for
 mod house; // the house is as its map says
 mod instances; // one instance of a use on each worker
 mod misbehaviour; // plugins that misbehave hurt themselves
+mod mutual_tls; // clients with certificates
 mod policies; // the plugins that route and edit
+mod redirect; // a listener that sends everybody to HTTPS
 mod routes; // which route takes a request
 mod session_table; // sessions of the backends themselves
 mod sticky; // sessions

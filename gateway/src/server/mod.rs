@@ -5,6 +5,7 @@ mod client_io;
 mod connection;
 mod gate;
 mod listener;
+mod protocol;
 mod worker;
 
 pub use listener::{BindError, Listener, bind};

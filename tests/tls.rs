@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustls::HandshakeKind;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::certificates::{self, is_for};
 use crate::harness::client::{connect, tls, try_tls};
 use crate::harness::configuration::{HOST, OTHER_HOST};
-use crate::harness::{Ask, Client, Configuration, Gateway, Origin, PATIENCE, Raw};
+use crate::harness::{Ask, Client, Configuration, Gateway, Origin, PATIENCE, Raw, within};
 
 async fn gateway(origin: &Origin) -> Gateway {
     Gateway::start(&Configuration::of(&[origin])).await
@@ -196,6 +197,42 @@ async fn what_is_no_tls_is_turned_away() {
     drop(connect(gateway.secure).await);
     assert_eq!(Client::h1(&gateway).await.get("/").await.status, 200);
     assert_eq!(origin.requests(), 1);
+}
+
+#[tokio::test]
+async fn versions_before_1_2_are_refused_by_an_alert() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    for minor in [0, 1, 2] {
+        // Version, random, no session, one cipher suite, no compression, one kind of signature.
+        let mut hello = vec![3, minor];
+        hello.extend([7; 32]);
+        hello.extend([0, 0, 2, 0xc0, 0x2b, 1, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3]);
+        let length = hello.len() as u8;
+        let mut raw = Raw::to(gateway.secure).await;
+        raw.say([&[22, 3, 1, 0, length + 4, 1, 0, 0, length], hello.as_slice()].concat()).await;
+        // Fatal: protocol_version.
+        let heard = raw.hear_all().await;
+        assert!(heard.ends_with("\0\x02\x02\x46"), "version 3.{minor}: {heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_byte_by_byte_is_as_good() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    let name = rustls::pki_types::ServerName::try_from(HOST).unwrap();
+    let mut client = rustls::ClientConnection::new(certificates::client(&[]).into(), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    let mut stream = connect(gateway.secure).await;
+    for byte in hello {
+        stream.write_all(&[byte]).await.unwrap();
+    }
+    // A record of a handshake: the other side's hello.
+    let mut heard = [0; 3];
+    within("the gateway's hello", stream.read_exact(&mut heard)).await.unwrap();
+    assert_eq!(heard, [22, 3, 3]);
 }
 
 #[tokio::test]

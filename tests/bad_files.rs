@@ -80,7 +80,7 @@ fn a_bad_file_at_the_start_stops_it_with_one_line() {
     let origin = runtime.block_on(Origin::start("a"));
     for (content, reason) in [
         (b"nothing".to_vec(), "not a WebAssembly component"),
-        (component("refuses"), "refuses its configuration"),
+        (component("refuses"), "app/selection/bad: /left: expected something else"),
         (component("wants_http"), "imports `wasi:http/outgoing@0.2.0`"),
     ] {
         let configuration = Configuration::of(&[&origin]).plugin("bad", content).selection(r#"["bad"]"#);

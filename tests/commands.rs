@@ -21,7 +21,7 @@ fn version_and_help_are_said_on_standard_output() {
     assert_eq!((code, out.trim()), (Some(0), concat!("sluice ", env!("CARGO_PKG_VERSION"))));
     let (code, out, _) = sluice(&["--help"]);
     assert_eq!(code, Some(0));
-    for command in ["demo", "run", "--version", "--help"] {
+    for command in ["demo", "run", "check", "schema", "--version", "--help"] {
         assert!(out.contains(command), "{out}");
     }
     assert!(!out.contains("__compile"), "an inner command is shown: {out}");
@@ -29,7 +29,7 @@ fn version_and_help_are_said_on_standard_output() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_what_failed_with_1() {
-    for arguments in [&["fly"][..], &[], &["run"], &["run", "--colour", "red"]] {
+    for arguments in [&["fly"][..], &[], &["run"], &["check"], &["schema", "x"], &["run", "--colour", "red"]] {
         let (code, _, err) = sluice(arguments);
         assert_eq!(code, Some(2), "{arguments:?}");
         assert!(err.contains("sluice"), "{err}");
@@ -50,20 +50,6 @@ async fn all_mistakes_of_a_configuration_are_told_at_once_with_their_places() {
     for part in ["zonee", "\"zone\"", "health-check", "strip-prefix", "nobody", "sluice.toml"] {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }
-}
-
-#[tokio::test]
-async fn check_loads_configures_and_tries_every_plugin_and_serves_nobody() {
-    let origin = Origin::start("a").await;
-    let good = Gateway::check(&Configuration::of(&[&origin]).selection(r#"["sticky-session", "least-connections"]"#));
-    assert!(good.status.success(), "{good:?}");
-    assert!(String::from_utf8_lossy(&good.stdout).contains("good: 2 listeners, 1 route, 1 upstream, 2 uses"));
-    let configuration = Configuration::of(&[&origin]).plugin("guest", crate::harness::component("trap_always"));
-    let bad = Gateway::check(&configuration.selection(r#"["guest", "round-robin"]"#));
-    let said = String::from_utf8_lossy(&bad.stderr);
-    assert_eq!(bad.status.code(), Some(1), "{said}");
-    assert!(said.contains("app/selection/guest: failed in `selection`: trap"), "{said}");
-    assert_eq!(origin.requests(), 0);
 }
 
 #[tokio::test]

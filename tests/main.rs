@@ -9,6 +9,7 @@ mod harness;
 
 mod bad_files; // a bad plugin file changes nothing
 mod balancing; // each way to choose an endpoint keeps its figures
+mod check; // everything that is wrong is told at once, at its place
 mod commands; // arguments, exit codes, the demo
 mod contract; // wit/ is as recorded, and the default plugins keep to it
 mod deadlines; // nothing waits for ever
@@ -23,8 +24,12 @@ mod honoured; // a plugin gets what it asks for
 mod house; // the house is as its map says
 mod instances; // one instance of a use on each worker
 mod misbehaviour; // plugins that misbehave hurt themselves
+mod mutual_tls; // clients with certificates
 mod policies; // the plugins that route and edit
+mod redirect; // a listener that sends everybody to HTTPS
+mod reference; // docs/configuration.md says what the schema says
 mod routes; // which route takes a request
+mod schema; // editors know the keys, those of plugins too
 mod session_table; // sessions of the backends themselves
 mod sticky; // sessions
 mod streaming; // bodies stream past

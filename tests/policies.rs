@@ -73,5 +73,5 @@ async fn a_mistake_in_a_plugins_configuration_stops_the_start_and_says_where() {
     let output = Gateway::refuse(&Configuration::of(&[&origin]).response(headers));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("/sett") && said.contains("all/response/headers"), "{said}");
+    assert!(said.contains(": route[0].response[0].config.sett: all/response/headers: unknown key `sett`"), "{said}");
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustls::HandshakeKind;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::certificates::{self, is_for};
-use crate::harness::client::{connect, try_tls};
+use crate::harness::client::{connect, tls, try_tls};
 use crate::harness::configuration::{HOST, OTHER_HOST};
-use crate::harness::{Ask, Client, Configuration, Gateway, Origin, PATIENCE, Raw};
+use crate::harness::{Ask, Client, Configuration, Gateway, Origin, PATIENCE, Raw, within};
 
 async fn gateway(origin: &Origin) -> Gateway {
     Gateway::start(&Configuration::of(&[origin])).await
@@ -37,6 +38,72 @@ async fn a_client_that_believes_our_authority_believes_both_certificates() {
         try_tls(gateway.secure, name, certificates::client(&[]).into()).await.unwrap();
     }
     assert!(try_tls(gateway.secure, "unknown.example", certificates::client(&[]).into()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_host_of_another_certificate_is_misdirected() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    // asked for in the handshake, in the request, status
+    let cases = [
+        (HOST, HOST, 200),
+        (HOST, "APP.test:8443", 200),
+        (HOST, "app.test.", 200),
+        (HOST, "localhost", 200),
+        ("localhost", HOST, 200),
+        (HOST, OTHER_HOST, 421),
+        (HOST, "Second.Example.:443", 421),
+        (OTHER_HOST, HOST, 421),
+        (HOST, "unknown.example", 200),
+        (HOST, "127.0.0.1", 200),
+        ("unknown.example", HOST, 200),
+        ("unknown.example", OTHER_HOST, 421),
+        // No name at all.
+        ("127.0.0.1", OTHER_HOST, 200),
+    ];
+    for (name, host, status) in cases {
+        let config = |protocol| Arc::new(certificates::curious_client(&[protocol]));
+        let mut h1 = Client::over(try_tls(gateway.secure, name, config("http/1.1")).await.unwrap()).await;
+        let mut h2 = Client::over_h2(try_tls(gateway.secure, name, config("h2")).await.unwrap()).await;
+        for client in [&mut h1, &mut h2] {
+            let answer = client.ask(Ask::get("/").host(host)).await;
+            assert_eq!(answer.status, status, "{name} {host}");
+            assert_eq!(!answer.header("proxy-status").is_empty(), status == 421, "{name} {host}");
+            // The connection is as good as before for its own host.
+            assert_eq!(client.ask(Ask::get("/").host(name)).await.status, 200, "{name}");
+        }
+    }
+    assert_eq!(Client::plain(&gateway).await.ask(Ask::get("/").host(OTHER_HOST)).await.status, 200);
+}
+
+#[tokio::test]
+async fn one_connection_may_ask_for_all_hosts_of_its_certificate() {
+    let origin = Origin::start("a").await;
+    let mut configuration = Configuration::of(&[&origin]);
+    let sites = [("wild", &["*.apps.example"][..]), ("one", &["one.apps.example", "also.example"])];
+    for (file, names) in sites {
+        let site = certificates::site(names);
+        configuration =
+            configuration.file(&format!("{file}.pem"), &site.certificate).file(&format!("{file}.key"), &site.key);
+    }
+    let files =
+        ["wild", "one"].map(|file| format!("{{ certificate = \"{file}.pem\", key = \"{file}.key\" }}")).join(", ");
+    let listener = format!("[[listener]]\naddress = \"127.0.0.1:0\"\ntls.certificates = [{files}]");
+    let gateway = Gateway::start(&configuration.tables(&listener)).await;
+    let listening = gateway.log.wait_for("listening", |event| event.number("listener") == 2).await;
+    let address = listening.text("address").parse().unwrap();
+    for (name, host, status) in [
+        ("two.apps.example", "three.apps.example", 200),
+        // Its own certificate is another one; this one covers it all the same.
+        ("two.apps.example", "one.apps.example", 200),
+        ("two.apps.example", "also.example", 421),
+        ("one.apps.example", "also.example", 200),
+        ("one.apps.example", "two.apps.example", 421),
+    ] {
+        let mut client = Client::over_h2(tls(address, name, &["h2"]).await).await;
+        assert_eq!(client.ask(Ask::get("/").host(name)).await.status, 200, "{name}");
+        assert_eq!(client.ask(Ask::get("/").host(host)).await.status, status, "{name} {host}");
+    }
 }
 
 #[tokio::test]
@@ -130,6 +197,42 @@ async fn what_is_no_tls_is_turned_away() {
     drop(connect(gateway.secure).await);
     assert_eq!(Client::h1(&gateway).await.get("/").await.status, 200);
     assert_eq!(origin.requests(), 1);
+}
+
+#[tokio::test]
+async fn versions_before_1_2_are_refused_by_an_alert() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    for minor in [0, 1, 2] {
+        // Version, random, no session, one cipher suite, no compression, one kind of signature.
+        let mut hello = vec![3, minor];
+        hello.extend([7; 32]);
+        hello.extend([0, 0, 2, 0xc0, 0x2b, 1, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3]);
+        let length = hello.len() as u8;
+        let mut raw = Raw::to(gateway.secure).await;
+        raw.say([&[22, 3, 1, 0, length + 4, 1, 0, 0, length], hello.as_slice()].concat()).await;
+        // Fatal: protocol_version.
+        let heard = raw.hear_all().await;
+        assert!(heard.ends_with("\0\x02\x02\x46"), "version 3.{minor}: {heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_byte_by_byte_is_as_good() {
+    let origin = Origin::start("a").await;
+    let gateway = gateway(&origin).await;
+    let name = rustls::pki_types::ServerName::try_from(HOST).unwrap();
+    let mut client = rustls::ClientConnection::new(certificates::client(&[]).into(), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    let mut stream = connect(gateway.secure).await;
+    for byte in hello {
+        stream.write_all(&[byte]).await.unwrap();
+    }
+    // A record of a handshake: the other side's hello.
+    let mut heard = [0; 3];
+    within("the gateway's hello", stream.read_exact(&mut heard)).await.unwrap();
+    assert_eq!(heard, [22, 3, 3]);
 }
 
 #[tokio::test]

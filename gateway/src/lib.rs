@@ -5,9 +5,10 @@
 //! request to an endpoint of an [`upstream`] that the selection plugin chose, asks the response plugins, and lets the bodies
 //! stream past. What happens beside that, above all replacing plugins while traffic flows, is [`control`]'s.
 //!
-//! Imports run one way: `main → {server | control} → proxy → state → {route | plugin | upstream} → {tls | message |
+//! Imports run one way: `main → {demo | start | check} → {server | control} → proxy → state → {route | plugin | upstream} → {tls | message |
 //! endpoint | observe} → config`.
 
+mod check;
 pub mod config;
 pub mod control;
 pub mod demo;
@@ -23,4 +24,5 @@ pub mod state;
 pub mod tls;
 pub mod upstream;
 
-pub use start::{Gateway, StartError, check};
+pub use check::{CheckError, Findings, check, schema};
+pub use start::{Gateway, StartError};

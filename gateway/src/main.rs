@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sluice_gateway::config::Problems;
 use sluice_gateway::plugin::compile;
 use sluice_gateway::{Gateway, StartError, demo};
 use tokio::signal::unix::{SignalKind, signal};
@@ -47,6 +48,15 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         state_dir: Option<PathBuf>,
     },
+    /// Print the JSON Schema of a configuration, with those of the plugins' own configurations; for editors.
+    Schema {
+        /// A configuration whose plugins are to be included; without it, the built-in ones are.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Where compiled plugins are kept, as for `run`.
+        #[arg(long, value_name = "FOLDER")]
+        state_dir: Option<PathBuf>,
+    },
     /// Compile a component from standard input; for the gateway itself.
     #[command(name = compile::COMMAND, hide = true)]
     Compile { output: PathBuf },
@@ -56,9 +66,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo { folder } => show(&folder),
         Command::Run { config, state_dir } => run(&config, state_dir),
-        Command::Check { config, state_dir } => {
-            sluice_gateway::check(&config, state_dir).map(|good| println!("{good}")).map_err(said)
-        }
+        Command::Check { config, state_dir } => check(&config, state_dir),
+        Command::Schema { config, state_dir } => schema(config.as_deref(), state_dir),
         Command::Compile { output } => compile::child(&output),
     };
     match outcome {
@@ -75,6 +84,24 @@ fn run(config: &std::path::Path, state_dir: Option<PathBuf>) -> Result<(), Strin
     wait_for_the_end(gateway)
 }
 
+fn check(config: &std::path::Path, state_dir: Option<PathBuf>) -> Result<(), String> {
+    let found = sluice_gateway::check(config, state_dir).map_err(|error| error.to_string())?;
+    for warning in &found.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if found.problems.is_empty() {
+        println!("{}", found.summary);
+        return Ok(());
+    }
+    Err(Problems(found.problems).to_string())
+}
+
+fn schema(config: Option<&std::path::Path>, state_dir: Option<PathBuf>) -> Result<(), String> {
+    let schema = sluice_gateway::schema(config, state_dir).map_err(|error| error.to_string())?;
+    println!("{schema:#}");
+    Ok(())
+}
+
 fn show(folder: &std::path::Path) -> Result<(), String> {
     let demo = demo::prepare(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let gateway = Gateway::start(&demo.config, Some(demo.state_dir.clone())).map_err(said)?;
@@ -82,7 +109,7 @@ fn show(folder: &std::path::Path) -> Result<(), String> {
     wait_for_the_end(gateway)
 }
 
-/// Drains on the first SIGTERM or SIGINT; the second one does not wait.
+/// Looks at all files on SIGHUP, drains on the first SIGTERM or SIGINT; the second one does not wait.
 fn wait_for_the_end(gateway: Gateway) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
@@ -90,18 +117,22 @@ fn wait_for_the_end(gateway: Gateway) -> Result<(), String> {
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(|error| error.to_string())?;
-        let mut asked = async || loop {
+        let mut asked_to_end = async || {
             tokio::select! {
-                _ = terminate.recv() => return,
-                _ = interrupt.recv() => return,
-                _ = hang_up.recv() => tracing::warn!(target: "sluice", "SIGHUP: this version cannot reload yet"),
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
             }
         };
-        asked().await;
+        loop {
+            tokio::select! {
+                () = asked_to_end() => break,
+                _ = hang_up.recv() => gateway.reload(),
+            }
+        }
         let drained = tokio::task::spawn_blocking(move || gateway.drain());
         tokio::select! {
             drained = drained => drained.map_err(|error| error.to_string()),
-            () = asked() => std::process::exit(1),
+            () = asked_to_end() => std::process::exit(1),
         }
     })
 }

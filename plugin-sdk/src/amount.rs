@@ -1,7 +1,7 @@
 //! So many of a group, as configurations spell it: a number or a share.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{borrow::Cow, fmt};
 
 /// So many of a group: a number, `2`, or a share of it, `"50%"`. Neither is nothing.
@@ -51,6 +51,16 @@ impl<'de> Deserialize<'de> for Amount {
     }
 }
 
+/// As it is written; for the defaults in a schema.
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Count(count) => serializer.serialize_u32(*count),
+            Self::Share(percent) => serializer.collect_str(&format_args!("{percent}%")),
+        }
+    }
+}
+
 impl JsonSchema for Amount {
     fn schema_name() -> Cow<'static, str> {
         "Amount".into()
@@ -63,7 +73,7 @@ impl JsonSchema for Amount {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
             { "type": "integer", "minimum": 1, "maximum": u32::MAX },
-            { "type": "string", "pattern": "^([1-9][0-9]?|100)%$" },
+            { "type": "string", "format": "sluice-share", "pattern": "^([1-9][0-9]?|100)%$" },
         ] })
     }
 }

@@ -26,7 +26,7 @@ pub mod imports {
         // A key source stands in configurations as the contract spells it: "client-ip", { header = "x-user" }.
         additional_type_attributes: {
             "sluice:plugin/types@0.1.0/key-source": [
-                #[derive(serde::Deserialize, schemars::JsonSchema)]
+                #[derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
                 #[serde(rename_all = "kebab-case")]
             ],
         },

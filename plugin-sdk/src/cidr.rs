@@ -62,7 +62,7 @@ impl JsonSchema for Cidr {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F:.]+(/[0-9]{1,3})?$" })
+        json_schema!({ "type": "string", "format": "sluice-cidr", "pattern": "^[0-9a-fA-F:.]+(/[0-9]{1,3})?$" })
     }
 }
 

@@ -12,6 +12,22 @@ use serde_path_to_error::{Path, Segment};
 /// A configuration with more mistakes than this is better read again from the start.
 const MOST_ISSUES: usize = 32;
 
+/// How serde's messages begin and end, and what users of a plugin understand.
+const BEGINNINGS: &[(&str, &str)] =
+    &[("unknown field", "unknown key"), ("missing field", "missing key"), ("unknown variant", "unknown value")];
+const ENDINGS: &[(&str, &str)] = &[
+    (", expected u8", ", expected a whole number from 0 to 255"),
+    (", expected u16", ", expected a whole number from 0 to 65535"),
+    (", expected u32", ", expected a whole number from 0 to 4294967295"),
+    (", expected a nonzero u32", ", expected a whole number from 1 to 4294967295"),
+    (", expected u64", ", expected a whole number from 0"),
+    (", expected f64", ", expected a number"),
+    (", expected a string", ", expected text"),
+    (", expected a boolean", ", expected true or false"),
+    (", expected a sequence", ", expected a list"),
+    (", expected a map", ", expected a table"),
+];
+
 /// What a plugin's configuration must be able to do: be read, and be described. Every type that derives `Deserialize` and
 /// `JsonSchema` can.
 pub trait Config: Sized {
@@ -60,7 +76,7 @@ fn parse<C: DeserializeOwned>(text: &str) -> Result<C, Issues> {
         if taken_out.iter().any(|key| message == format!("missing field `{key}`")) {
             break;
         }
-        issues.add(pointer(steps.iter().map(String::as_str)), message);
+        issues.add(pointer(steps.iter().map(String::as_str)), in_words(&message));
         match (&mut value, steps.into_iter().next()) {
             (Value::Object(fields), Some(key)) => {
                 fields.remove(&key);
@@ -70,6 +86,33 @@ fn parse<C: DeserializeOwned>(text: &str) -> Result<C, Issues> {
         }
     }
     Err(issues)
+}
+
+/// serde's message in the words of configurations, with the name that was probably meant: "unknown key `cuont`; did you mean
+/// `count`?".
+fn in_words(message: &str) -> String {
+    let mut message = message.to_owned();
+    for (serdes, ours) in BEGINNINGS {
+        if let Some(rest) = message.strip_prefix(serdes) {
+            message = format!("{ours}{rest}");
+        }
+    }
+    for (serdes, ours) in ENDINGS {
+        if let Some(rest) = message.strip_suffix(serdes) {
+            message = format!("{rest}{ours}");
+        }
+    }
+    let Some((unknown, expected)) = message.split_once(", expected ").filter(|_| message.starts_with("unknown "))
+    else {
+        return message;
+    };
+    // Names stand between backticks: every other part is one.
+    let Some(name) = unknown.split('`').nth(1) else { return message };
+    let known = expected.split('`').skip(1).step_by(2).map(|known| (strsim::osa_distance(name, known), known));
+    match known.min().filter(|(distance, _)| *distance <= (name.chars().count() / 3).max(1)) {
+        Some((_, nearest)) => format!("{unknown}; did you mean `{nearest}`?"),
+        None => message,
+    }
 }
 
 /// The steps from the top to the mistake, as far as the value has them: serde also reports steps that are no keys, such as
@@ -136,9 +179,18 @@ mod tests {
 
     #[test]
     fn a_message_says_what_was_expected_and_not_where() {
-        let issues = Example::parse(r#"{"count": 1, "cuont": 2}"#).unwrap_err();
-        let message = &issues.iter().next().unwrap().message;
-        assert_eq!(message, "unknown field `cuont`, expected one of `count`, `key`, `shares`");
+        let cases = [
+            (r#"{"count": 1, "cuont": 2}"#, "unknown key `cuont`; did you mean `count`?"),
+            (r#"{"count": 1, "colour": 2}"#, "unknown key `colour`, expected one of `count`, `key`, `shares`"),
+            (r#"{}"#, "missing key `count`"),
+            (r#"{"count": 1, "key": ["client-op"]}"#, "unknown value `client-op`; did you mean `client-ip`?"),
+            (r#"{"count": 300}"#, "invalid value: integer `300`, expected a whole number from 0 to 255"),
+            (r#"{"count": "1"}"#, "invalid type: string \"1\", expected a whole number from 0 to 255"),
+        ];
+        for (text, expected) in cases {
+            let issues = Example::parse(text).unwrap_err();
+            assert_eq!(issues.iter().next().unwrap().message, expected, "{text}");
+        }
     }
 
     #[test]

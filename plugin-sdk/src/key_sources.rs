@@ -2,11 +2,11 @@
 
 use crate::KeySource;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A list of key sources in a configuration, of which the first that a request has is taken: `["client-ip"]`, which is the
 /// default, or `[{ header = "x-user" }, { cookie = "user" }, { query-param = "user" }, "authority", "path"]`. Never empty.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "Vec<KeySource>")]
 pub struct KeySources(Vec<KeySource>);
 

@@ -1,15 +1,59 @@
-//! The tests' own certificate authority: made once a run, believed by the tests' clients and by nobody else.
+//! The tests' own certificate authorities: one for servers, made once a run, believed by the tests' clients and by nobody
+//! else, and as many for clients as a test makes.
 
 use std::sync::{Arc, OnceLock};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 
-struct Authority {
+/// Somebody who signs.
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: rcgen::Certificate,
+}
+
+/// A client's certificate and its key.
+pub struct Identity {
+    pub certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.self_signed(&key).unwrap();
+        Self { issuer: Issuer::new(parameters, key), certificate }
+    }
+
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// Its subject is `CN=<name>`, and its one alternative name the DNS name `<name>`.
+    pub fn client(&self, name: &str) -> Identity {
+        self.sign(name, |_| {})
+    }
+
+    /// The same, over since long ago.
+    pub fn expired_client(&self, name: &str) -> Identity {
+        self.sign(name, |parameters| parameters.not_after = rcgen::date_time_ymd(2001, 1, 1))
+    }
+
+    fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        change(&mut parameters);
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap().der().clone();
+        Identity { certificate, key: PrivateKeyDer::try_from(key.serialize_der()).unwrap() }
+    }
 }
 
 /// A certificate and its key, as PEM.
@@ -41,6 +85,21 @@ pub fn client(protocols: &[&str]) -> ClientConfig {
 /// The same, of one version of TLS.
 pub fn client_of(version: &'static SupportedProtocolVersion, protocols: &[&str]) -> ClientConfig {
     with_versions(&[version], protocols)
+}
+
+/// The same, with a certificate of its own.
+pub fn client_as(
+    identity: Option<&Identity>,
+    version: &'static SupportedProtocolVersion,
+    protocols: &[&str],
+) -> ClientConfig {
+    let mut config = client_of(version, protocols);
+    if let Some(Identity { certificate, key }) = identity {
+        let provider = config.crypto_provider();
+        let own = CertifiedKey::from_der(vec![certificate.clone()], key.clone_key(), provider).unwrap();
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(own));
+    }
+    config
 }
 
 fn with_versions(versions: &[&'static SupportedProtocolVersion], protocols: &[&str]) -> ClientConfig {
@@ -107,12 +166,5 @@ pub fn is_for(certificate: &CertificateDer<'_>, name: &str) -> bool {
 
 fn authority() -> &'static Authority {
     static AUTHORITY: OnceLock<Authority> = OnceLock::new();
-    AUTHORITY.get_or_init(|| {
-        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
-        parameters.distinguished_name.push(DnType::CommonName, "Sluice's tests");
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let certificate = parameters.self_signed(&key).unwrap();
-        Authority { issuer: Issuer::new(parameters, key), certificate }
-    })
+    AUTHORITY.get_or_init(|| Authority::new("Sluice's tests"))
 }

@@ -149,6 +149,11 @@ impl Client {
         Self { sender: Self::over_http1(stream).await, scheme: "https" }
     }
 
+    /// HTTP/2 over a connection that the test has made.
+    pub async fn over_h2(stream: TlsStream<TcpStream>) -> Self {
+        Self { sender: Self::over_http2(stream).await, scheme: "https" }
+    }
+
     async fn over_http1(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Sender {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection.with_upgrades());

@@ -28,6 +28,7 @@ pub struct Configuration {
     upstream: String,
     endpoints: Vec<(String, String, String)>,
     tables: String,
+    files: Vec<(String, String)>,
 }
 
 impl Configuration {
@@ -126,6 +127,12 @@ impl Configuration {
         self
     }
 
+    /// A file beside the configuration, which may name it.
+    pub fn file(mut self, name: &str, content: &str) -> Self {
+        self.files.push((name.into(), content.into()));
+        self
+    }
+
     /// Writes the file and all that it names into a folder, and gives its text.
     pub fn write(&self, folder: &Path) -> String {
         for (name, names) in [("site", &[HOST, "localhost"][..]), ("other", &[OTHER_HOST])] {
@@ -135,6 +142,9 @@ impl Configuration {
         }
         for (name, content, _) in &self.plugins {
             fs::write(folder.join(format!("{name}.wasm")), content).unwrap();
+        }
+        for (name, content) in &self.files {
+            fs::write(folder.join(name), content).unwrap();
         }
         let text = self.text();
         fs::write(folder.join("sluice.toml"), &text).unwrap();

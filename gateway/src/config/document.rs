@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::Format;
-use super::problem::{KeyPath, Step};
+use super::key_path::{KeyPath, Step};
 
 /// One value with the line of its entry: that of its key in a table (in JSON: where the value begins), of its beginning in
 /// a list, of its header for `[table]` and `[[list]]`.
@@ -46,19 +46,23 @@ impl Node {
     pub(super) fn line_of(&self, path: &KeyPath) -> usize {
         let mut node = self;
         for step in path.steps() {
-            let next = match (step, &node.value) {
-                (Step::Key(key), Value::Table(entries)) => {
-                    entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
-                }
-                (Step::Index(index), Value::List(members)) => members.get(*index),
-                _ => None,
-            };
-            match next {
+            match node.at(step) {
                 Some(next) => node = next,
                 None => break,
             }
         }
         node.line
+    }
+
+    /// One step further.
+    pub(super) fn at(&self, step: &Step) -> Option<&Node> {
+        match (step, &self.value) {
+            (Step::Key(key), Value::Table(entries)) => {
+                entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
+            }
+            (Step::Index(index), Value::List(members)) => members.get(*index),
+            _ => None,
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::key_path::KeyPath;
 use super::matcher::is_token;
 use super::model::{CertificateFiles, ClientCertificates, ClientFact, Listener, Tls};
-use super::problem::{KeyPath, Report};
+use super::problem::Report;
 use super::raw;
 use super::resolve::existing_file;
 

@@ -1,8 +1,9 @@
 //! The texts of a route's `match` and `rewrite`, parsed into the model's patterns. A pattern that no request could ever fit is a
 //! mistake here, not a silence later. Which of two routes wins is not decided here.
 
+use super::key_path::KeyPath;
 use super::model::{HostPattern, Matcher, PathPattern};
-use super::problem::{KeyPath, Report};
+use super::problem::Report;
 use super::raw;
 
 /// Everything in one order, so that two routes for the same requests are equal.

@@ -7,9 +7,12 @@
 //! knows any other part of the gateway.
 
 mod document;
+mod editor;
+mod key_path;
 mod listeners;
 mod matcher;
 pub mod model;
+mod places;
 mod plugins;
 mod problem;
 mod raw;
@@ -27,8 +30,12 @@ mod uses;
 use std::path::Path;
 
 use document::Node;
+pub use editor::schema_with;
+pub use key_path::KeyPath;
 use model::Config;
-use problem::{KeyPath, Report};
+pub use places::Places;
+pub use plugins::built_in;
+use problem::Report;
 pub use problem::{Problem, Problems};
 
 /// How a configuration is written.
@@ -40,6 +47,46 @@ pub enum Format {
     Json,
 }
 
+/// A configuration file as far as it could be understood, with all that is wrong with it.
+#[derive(Debug)]
+pub struct Draft {
+    /// What the file says. In place of each part that is wrong there is something harmless, or nothing; what names an upstream
+    /// that does not exist has an index behind all of them.
+    pub config: Config,
+    /// What it declares and does not need.
+    pub unused: Unused,
+    found: Vec<(KeyPath, Problem)>,
+}
+
+/// What nothing in a configuration refers to.
+#[derive(Debug)]
+pub struct Unused {
+    /// Plugins that have a table and no use.
+    pub plugins: Vec<model::Plugin>,
+    /// Where the `[[use]]` tables are that stand in no chain.
+    pub uses: Vec<KeyPath>,
+}
+
+impl Draft {
+    /// Whether nothing was found in this value, in what contains it, or in what it contains.
+    pub fn is_sound(&self, at: &KeyPath) -> bool {
+        problem::is_sound(&self.found, at)
+    }
+
+    /// The configuration, if the file is good.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn finish(self) -> Result<Config, Problems> {
+        if self.found.is_empty() { Ok(self.config) } else { Err(Problems::new(self.problems().collect())) }
+    }
+
+    /// Everything that is wrong with the file.
+    pub fn problems(&self) -> impl Iterator<Item = Problem> {
+        self.found.iter().map(|(_, problem)| problem.clone())
+    }
+}
+
 /// Reads a configuration file: JSON if its name ends in `.json`, otherwise TOML. Paths in it are relative to its folder.
 ///
 /// `built_in` names the plugins that the gateway brings.
@@ -47,6 +94,14 @@ pub enum Format {
 /// # Errors
 /// Everything that is wrong with the file, or why it cannot be read.
 pub fn load(path: &Path, built_in: &[&'static str]) -> Result<Config, Problems> {
+    draft(path, built_in)?.finish()
+}
+
+/// The same for who wants to look at what is good in a file that is not.
+///
+/// # Errors
+/// Why the file cannot be read, or where it is neither TOML nor JSON.
+pub fn draft(path: &Path, built_in: &[&'static str]) -> Result<Draft, Problems> {
     let display_name = path.display().to_string();
     let read = std::path::absolute(path).and_then(|full| Ok((std::fs::read_to_string(&full)?, full)));
     let (text, full) = read.map_err(|error| problem_of_file(&display_name, 0, format!("cannot be read: {error}")))?;
@@ -58,33 +113,32 @@ pub fn load(path: &Path, built_in: &[&'static str]) -> Result<Config, Problems> 
 /// The same for a text that is already read: `base_dir` is where its paths begin, `display_name` what problems call it.
 ///
 /// # Errors
-/// Everything that is wrong with the text.
+/// Where the text is neither TOML nor JSON.
 pub fn from_text(
     text: &str,
     format: Format,
     base_dir: &Path,
     display_name: &str,
     built_in: &[&'static str],
-) -> Result<Config, Problems> {
+) -> Result<Draft, Problems> {
     let document = Node::parse(text, format).map_err(|errors| {
-        let mut problems: Vec<Problem> =
-            errors.into_iter().flat_map(|(line, message)| problem_of_file(display_name, line, message).0).collect();
-        problems.sort_by_key(|problem| problem.line);
-        Problems(problems)
+        let problem = |(line, message)| problem_of_file(display_name, line, message).0;
+        Problems::new(errors.into_iter().flat_map(problem).collect())
     })?;
-    let mut report = Report::new(display_name, &document);
-    let fitted = shape::fit(&document, &schema(), &KeyPath::root(), &mut report);
+    let places = Places::new(display_name, document);
+    let mut report = Report::new(&places);
+    let fitted = shape::fit(places.document(), &schema(), &KeyPath::root(), &mut report);
     report.shape_is_done();
     // `fit` makes every document fit, so this fails only if the schema and serde's reading of the same types disagree.
     let file: raw::File =
         serde_json::from_value(fitted).map_err(|error| problem_of_file(display_name, 0, error.to_string()))?;
-    let config = resolve::resolve(file, base_dir, built_in, &mut report);
-    report.finish().map(|()| config)
+    let (config, unused) = resolve::resolve(file, base_dir, built_in, &mut report);
+    Ok(Draft { config, unused, found: report.finish() })
 }
 
 /// The JSON Schema (draft 2020-12) of a configuration file, with the meaning and default of every key.
 ///
-/// Text with a form of its own has a `format` that begins with `sluice-`, which other validators ignore.
+/// Text with a form of its own has a `format` that begins with `sluice-`, which other validators ignore, and a `pattern`.
 pub fn schema() -> serde_json::Value {
     schema::schema_of::<raw::File>()
 }

@@ -9,9 +9,13 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::{KeyPath, Places};
+
 /// A whole configuration, without contradictions in itself.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Where everything stands in the file.
+    pub places: Places,
     /// Threads that serve, 1 to 256. Default: one per core.
     pub workers: usize,
     /// Where this gateway stands; empty: not said.
@@ -176,6 +180,8 @@ pub struct Plugin {
     pub limits: PluginLimits,
     /// Instances of a use that all workers share; none: one for each worker.
     pub slots: Option<usize>,
+    /// Where its table stands in the file; none for one that the gateway brings.
+    pub place: Option<KeyPath>,
 }
 
 /// Where a plugin comes from.
@@ -229,23 +235,14 @@ pub struct Use {
     pub plugin: PluginIndex,
     /// Its configuration as JSON text; `{}` if none is given.
     pub config: String,
-    /// Where in the file that configuration stands, for messages about it.
-    pub place: Place,
+    /// Where it stands in the file.
+    pub place: KeyPath,
     /// What an exchange does when it fails; none: `Fallback` in selection, `Pass` elsewhere.
     pub on_error: Option<OnError>,
     /// The upstream whose endpoints it selects.
     pub upstream: Option<UpstreamIndex>,
     /// What it may choose as a routing plugin, the route's default first.
     pub upstreams: Vec<UpstreamIndex>,
-}
-
-/// A place in a configuration file.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Place {
-    /// JSON Pointer from the root, as in `/route/0/upstream`.
-    pub pointer: String,
-    /// Line, from 1; 0 if unknown.
-    pub line: usize,
 }
 
 /// What an exchange does when a plugin fails.

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::key_path::KeyPath;
 use super::model::{Plugin, PluginIndex, PluginLimits, PluginSource};
-use super::problem::{KeyPath, Report, did_you_mean};
+use super::problem::{Report, did_you_mean};
 use super::raw;
 use super::resolve::existing_file;
 
 /// A second name of a built-in plugin, which stands for it with a key of its own.
-const IP_HASH: &str = "ip-hash";
-const IP_HASH_IS: &str = "consistent-hash";
+pub(super) const IP_HASH: &str = "ip-hash";
+pub(super) const IP_HASH_IS: &str = "consistent-hash";
 
 /// The plugins by name, and those of them that were needed so far.
 pub(super) struct Plugins<'a> {
@@ -60,12 +61,7 @@ impl<'a> Plugins<'a> {
     /// Makes the plugin part of the model; none if it is not known.
     pub(super) fn need(&mut self, name: &str) -> Option<PluginIndex> {
         let plugin = match self.built_in(name) {
-            Some(component) => Plugin {
-                name: component.to_owned(),
-                source: PluginSource::BuiltIn(component),
-                limits: limits(&raw::PluginLimits::default()),
-                slots: None,
-            },
+            Some(component) => built_in(component),
             None => self.declared.iter().find(|plugin| plugin.name == name)?.clone(),
         };
         let known = self.needed.iter().position(|other| other.name == plugin.name);
@@ -83,14 +79,27 @@ impl<'a> Plugins<'a> {
         Value::Object(given).to_string()
     }
 
-    pub(super) fn finish(self) -> Vec<Plugin> {
-        self.needed
+    /// Those that were needed, and those that were declared and not needed.
+    pub(super) fn finish(mut self) -> (Vec<Plugin>, Vec<Plugin>) {
+        self.declared.retain(|plugin| !self.needed.contains(plugin));
+        (self.needed, self.declared)
     }
 
     /// The component that the gateway brings under this name.
     fn built_in(&self, name: &str) -> Option<&'static str> {
         let name = if name == IP_HASH { IP_HASH_IS } else { name };
         self.built_in.iter().find(|component| **component == name).copied()
+    }
+}
+
+/// A plugin that the gateway brings.
+pub fn built_in(component: &'static str) -> Plugin {
+    Plugin {
+        name: component.to_owned(),
+        source: PluginSource::BuiltIn(component),
+        limits: limits(&raw::PluginLimits::default()),
+        slots: None,
+        place: None,
     }
 }
 
@@ -104,6 +113,7 @@ fn declared(table: raw::Plugin, base_dir: &Path, at: &KeyPath, report: &mut Repo
         },
         limits: limits(&table.limits),
         slots: table.slots,
+        place: Some(at.clone()),
     }
 }
 

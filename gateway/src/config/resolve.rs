@@ -6,10 +6,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
+use super::Unused;
+use super::key_path::KeyPath;
 use super::listeners::listeners;
 use super::model::{Admin, Config, Limits, Log, Plugin, SealingFiles, Timeouts, Use};
 use super::plugins::Plugins;
-use super::problem::{KeyPath, Report};
+use super::problem::Report;
 use super::raw;
 use super::routes::{Surroundings, routes};
 use super::upstreams::upstreams;
@@ -18,8 +20,13 @@ use super::uses::Uses;
 /// Instances of plugins in one gateway: each reserves some GiB of address space.
 const MOST_INSTANCES: usize = 8_000;
 
-/// The configuration. It means something only if the report stays empty.
-pub(super) fn resolve(file: raw::File, base_dir: &Path, built_in: &[&'static str], report: &mut Report<'_>) -> Config {
+/// The configuration, and what it declares and does not need. It means something only as far as nothing is reported.
+pub(super) fn resolve(
+    file: raw::File,
+    base_dir: &Path,
+    built_in: &[&'static str],
+    report: &mut Report<'_>,
+) -> (Config, Unused) {
     let root = KeyPath::root();
     if file.listener.is_empty() {
         report.add(&root.key("listener"), "at least one [[listener]] is needed");
@@ -35,8 +42,7 @@ pub(super) fn resolve(file: raw::File, base_dir: &Path, built_in: &[&'static str
     let around = Surroundings { upstreams: &names, timeouts: &timeouts };
     let routes = routes(file.route, &around, &mut uses, report);
     let upstreams = upstreams(file.upstream, &mut uses, report);
-    let (plugins, uses) = uses.finish();
-    let plugins = plugins.finish();
+    let (plugins, uses, unused) = uses.finish();
     let workers = file.workers.unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get().min(256)));
     let instances = instances(&plugins, &uses, workers);
     if instances > MOST_INSTANCES {
@@ -47,7 +53,8 @@ pub(super) fn resolve(file: raw::File, base_dir: &Path, built_in: &[&'static str
         );
         report.add(&root.key("workers"), message);
     }
-    Config {
+    let config = Config {
+        places: report.places.clone(),
         workers,
         zone: file.zone,
         hash_seed: file.hash_seed,
@@ -65,7 +72,8 @@ pub(super) fn resolve(file: raw::File, base_dir: &Path, built_in: &[&'static str
         uses,
         routes,
         upstreams,
-    }
+    };
+    (config, unused)
 }
 
 /// The path from the folder of the configuration file; a problem if no file is there.

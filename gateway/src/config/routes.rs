@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::key_path::KeyPath;
 use super::matcher;
 use super::model::{Matcher, Route, Timeouts, UpstreamIndex};
-use super::problem::{KeyPath, Report, did_you_mean};
+use super::problem::{Report, did_you_mean};
 use super::raw;
 use super::uses::{Sees, Standing, Uses};
 

@@ -4,7 +4,8 @@
 use serde_json::{Map, Value as Json};
 
 use super::document::{Node, Value};
-use super::problem::{KeyPath, Report, did_you_mean};
+use super::key_path::KeyPath;
+use super::problem::{Report, did_you_mean};
 use super::raw::{NOT_BUILT_YET, VALUES_NOT_BUILT_YET};
 use super::schema::{allowed_texts, alternatives, expected, harmless, kind, out_of_range, required};
 use super::texts;

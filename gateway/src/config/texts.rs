@@ -30,10 +30,10 @@ struct Kind {
     check: fn(&str) -> Result<(), String>,
 }
 
-/// Makes types that are parsed from text (by their `FromStr`) part of the raw shape, and the list of all of them. The example
-/// stands in for a badly formed text, so that the rest of the file can be looked at; names have none and stay as they are.
+/// Makes types that are parsed from text (by their `FromStr`) part of the raw shape, and the list of all of them. The pattern
+/// is for editors, and lets more pass than the parser. The example stands in for a badly formed text, so that the rest of the file can be looked at; names have none and stay as they are.
 macro_rules! kinds {
-    ($($type:ident, $format:literal, $expected:literal, [$($example:literal)?];)*) => {
+    ($($type:ident, $format:literal, $pattern:literal, $expected:literal, [$($example:literal)?];)*) => {
         const KINDS: &[Kind] = &[$(Kind {
             format: $format,
             expected: $expected,
@@ -55,7 +55,7 @@ macro_rules! kinds {
                 }
 
                 fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                    json_schema!({ "type": "string", "format": $format $(, "examples": [$example])? })
+                    json_schema!({ "type": "string", "format": $format, "pattern": $pattern $(, "examples": [$example])? })
                 }
             }
         )*
@@ -63,16 +63,18 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Time, "sluice-duration", "a duration like \"10s\"", ["10s"];
-    Size, "sluice-size", "a size like \"32KiB\"", ["32KiB"];
-    Share, "sluice-share", "a share like \"50%\"", ["50%"];
-    ListenAddress, "sluice-listen-address", "an IP address and a port like \"0.0.0.0:8443\" or \"[::]:8443\"", ["0.0.0.0:8443"];
-    EndpointAddress, "sluice-endpoint-address", "a host and a port like \"10.0.0.1:8080\"", ["10.0.0.1:8080"];
-    Cidr, "sluice-cidr", "a network like \"10.0.0.0/8\"", ["10.0.0.0/8"];
-    Sha256, "sluice-sha256", "a SHA-256 digest of 64 hexadecimal digits",
+    Time, "sluice-duration", "^[0-9]+(us|ms|s|m|h|d)$", "a duration like \"10s\"", ["10s"];
+    Size, "sluice-size", "^[0-9]+(B|KiB|MiB|GiB)$", "a size like \"32KiB\"", ["32KiB"];
+    Share, "sluice-share", r"^[0-9]+(\.[0-9])?%$", "a share like \"50%\"", ["50%"];
+    ListenAddress, "sluice-listen-address", r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$",
+        "an IP address and a port like \"0.0.0.0:8443\" or \"[::]:8443\"", ["0.0.0.0:8443"];
+    EndpointAddress, "sluice-endpoint-address", r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]+$",
+        "a host and a port like \"10.0.0.1:8080\"", ["10.0.0.1:8080"];
+    Cidr, "sluice-cidr", "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$", "a network like \"10.0.0.0/8\"", ["10.0.0.0/8"];
+    Sha256, "sluice-sha256", "^[0-9A-Fa-f]{64}$", "a SHA-256 digest of 64 hexadecimal digits",
         ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"];
-    Name, "sluice-name", "a name like \"app-2\"", [];
-    EndpointId, "sluice-endpoint-id", "an endpoint id like \"app-1\"", [];
+    Name, "sluice-name", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "a name like \"app-2\"", [];
+    EndpointId, "sluice-endpoint-id", "^[!-~]{1,128}$", "an endpoint id like \"app-1\"", [];
 }
 
 /// Where a socket listens.

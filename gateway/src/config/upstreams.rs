@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::key_path::KeyPath;
 use super::model::{Ejection, Endpoint, Upstream, WhenAllBad};
-use super::problem::{KeyPath, Report};
+use super::problem::Report;
 use super::raw;
 use super::uses::{Sees, Standing, Uses};
 

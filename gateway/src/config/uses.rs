@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::model::{OnError, Place, UpstreamIndex, Use, UseIndex};
+use super::Unused;
+use super::key_path::KeyPath;
+use super::model::{OnError, Plugin, UpstreamIndex, Use, UseIndex};
 use super::plugins::Plugins;
-use super::problem::{KeyPath, Report, did_you_mean};
+use super::problem::{Report, did_you_mean};
 use super::raw;
 
 /// All uses, growing while routes and upstreams are gone through.
@@ -65,20 +67,20 @@ impl<'a> Uses<'a> {
             let at = standing.at.index(index);
             let placed = match entry {
                 raw::UseHere::Named(name) => match self.tables.iter().position(|table| table.name.0 == name) {
-                    Some(table) => self.shared(table, &standing.sees, report),
+                    Some(table) => self.shared(table, &standing.sees),
                     None => {
                         if !self.plugins.knows(&name) {
                             report.add(&at, self.unknown(&name));
                         }
                         let bare = raw::InlineUse { plugin: name, config: None, on_error: None };
-                        self.own(bare, &chain, standing, &at, report)
+                        self.own(bare, &chain, standing, &at)
                     }
                 },
                 raw::UseHere::Inline(inline) => {
                     if !self.plugins.knows(&inline.plugin) {
                         report.add(&at.key("plugin"), self.no_plugin(&inline.plugin));
                     }
-                    self.own(inline, &chain, standing, &at, report)
+                    self.own(inline, &chain, standing, &at)
                 }
             };
             // None: its plugin is not known, which has been said.
@@ -93,12 +95,17 @@ impl<'a> Uses<'a> {
         chain
     }
 
-    pub(super) fn finish(self) -> (Plugins<'a>, Vec<Use>) {
-        (self.plugins, self.uses)
+    /// The plugins that are needed, the uses, and what is declared besides.
+    pub(super) fn finish(self) -> (Vec<Plugin>, Vec<Use>, Unused) {
+        let stands = |table| self.shared.keys().any(|(other, _)| *other == table);
+        let tables = KeyPath::root().key("use");
+        let uses = (0..self.tables.len()).filter(|table| !stands(*table)).map(|table| tables.index(table)).collect();
+        let (needed, plugins) = self.plugins.finish();
+        (needed, self.uses, Unused { plugins, uses })
     }
 
     /// The use of a `[[use]]` table: one for all places that see the same upstreams.
-    fn shared(&mut self, table: usize, sees: &Sees, report: &Report<'_>) -> Option<UseIndex> {
+    fn shared(&mut self, table: usize, sees: &Sees) -> Option<UseIndex> {
         let key = (table, sees.clone());
         if let Some(known) = self.shared.get(&key) {
             return Some(*known);
@@ -106,7 +113,7 @@ impl<'a> Uses<'a> {
         let raw::Use { name, plugin, config, on_error } = &self.tables[table];
         let here = raw::InlineUse { plugin: plugin.clone(), config: config.clone(), on_error: *on_error };
         let name = name.0.clone();
-        let placed = self.push(name, here, sees, &KeyPath::root().key("use").index(table), report)?;
+        let placed = self.push(name, here, sees, &KeyPath::root().key("use").index(table))?;
         self.shared.insert(key, placed);
         Some(placed)
     }
@@ -118,7 +125,6 @@ impl<'a> Uses<'a> {
         before: &[UseIndex],
         standing: &Standing<'_>,
         at: &KeyPath,
-        report: &Report<'_>,
     ) -> Option<UseIndex> {
         let name = format!("{}/{}/{}", standing.owner, standing.hook, inline.plugin);
         let is_same = |other: &UseIndex| self.uses[*other].name.split('#').next() == Some(name.as_str());
@@ -126,23 +132,15 @@ impl<'a> Uses<'a> {
             0 => name,
             before => format!("{name}#{}", before + 1),
         };
-        self.push(name, inline, &standing.sees, at, report)
+        self.push(name, inline, &standing.sees, at)
     }
 
-    fn push(
-        &mut self,
-        name: String,
-        used: raw::InlineUse,
-        sees: &Sees,
-        at: &KeyPath,
-        report: &Report<'_>,
-    ) -> Option<UseIndex> {
-        let place = if used.config.is_some() { at.key("config") } else { at.clone() };
+    fn push(&mut self, name: String, used: raw::InlineUse, sees: &Sees, at: &KeyPath) -> Option<UseIndex> {
         self.uses.push(Use {
             name: Arc::from(name),
             plugin: self.plugins.need(&used.plugin)?,
             config: self.plugins.config(&used.plugin, used.config.unwrap_or_default()),
-            place: Place { pointer: place.pointer(), line: report.line_of(&place) },
+            place: at.clone(),
             on_error: used.on_error.map(on_error),
             upstream: sees.upstream,
             upstreams: sees.upstreams.clone(),

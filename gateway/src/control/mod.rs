@@ -1,89 +1,171 @@
-//! What happens beside the traffic, on one thread of its own: plugin files are watched and swapped, versions that fail are
-//! taken back, and slots that lost an instance get a new one. It reaches workers by sending them [`Change`]s, and never waits
-//! for one that is gone.
+//! What happens beside the traffic, on one thread of its own: files are watched, plugins swapped, the configuration reloaded,
+//! versions that fail taken back, and slots that lost an instance get a new one. It reaches workers by sending them
+//! [`Change`]s, and never waits for one that is gone.
 
+mod reload;
 mod slots;
 mod swap;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 
 use crate::config::model::PluginSource;
-use crate::plugin::{Host, Notice, Slot};
-use crate::state::{Change, Serving};
+use crate::plugin::{Digest, Host, Notice, Slot, StateDir};
+use crate::state::{Bind, Built, Change, Serving};
+pub use reload::digest;
 use swap::History;
+use watch::Watch;
 
-/// What the thread works with.
+/// Files that belong together change one after the other: they are read when nothing has changed for so long.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// What the thread starts with.
 #[derive(Debug)]
-pub struct Control {
-    host: Arc<Host>,
-    /// What serves now.
-    serving: Serving,
-    /// What became of the versions of each plugin.
-    history: Vec<History>,
+pub struct Setup {
+    /// Loads plugins.
+    pub host: Arc<Host>,
+    /// The configuration, and its content when it was loaded.
+    pub file: PathBuf,
+    /// See `file`.
+    pub loaded: Digest,
+    /// Where the gateway keeps what is its own.
+    pub state_dir: StateDir,
+    /// Opens listening sockets.
+    pub bind: Bind,
+    /// What serves.
+    pub serving: Serving,
     /// A way to each worker.
-    workers: Vec<mpsc::Sender<Change>>,
+    pub workers: Vec<mpsc::Sender<Change>>,
+    /// What operators ask for.
+    pub orders: mpsc::Receiver<Order>,
     /// What slots report.
+    pub noticed: mpsc::Receiver<Notice>,
+    /// The other end of `noticed`, for new slots; it keeps none of the old ones' ends alive.
+    pub notices: mpsc::WeakSender<Notice>,
+}
+
+/// What an operator asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Look at all files now.
+    Reload,
+}
+
+/// The thread at work.
+struct Control {
+    host: Arc<Host>,
+    file: PathBuf,
+    loaded: Digest,
+    state_dir: StateDir,
+    bind: Bind,
+    serving: Serving,
+    workers: Vec<mpsc::Sender<Change>>,
     noticed: mpsc::Receiver<Notice>,
+    notices: mpsc::WeakSender<Notice>,
+    /// What became of the versions of each plugin, by its name.
+    history: BTreeMap<String, History>,
     /// Slots that reported failures while something else was going on.
     unheard: Vec<Weak<Slot>>,
-    /// The other end of `noticed`, for new slots; it keeps none of the old ones' ends alive.
-    notices: mpsc::WeakSender<Notice>,
+    watch: Watch,
+}
+
+/// What to read again when files have been quiet for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// Certificates and keys.
+    Files,
+    /// The configuration, and with it all the others.
+    Configuration,
 }
 
 /// Starts the thread. It ends when no slot is left to report anything.
-pub fn start(control: Control) -> io::Result<JoinHandle<()>> {
+pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("sluice-control".into()).spawn(move || runtime.block_on(control.run()))
+    std::thread::Builder::new().name("sluice-control".into()).spawn(move || runtime.block_on(run(setup)))
+}
+
+async fn run(setup: Setup) {
+    let Setup { host, file, loaded, state_dir, bind, serving, workers, mut orders, noticed, notices } = setup;
+    let (history, unheard) = (BTreeMap::new(), Vec::new());
+    let watch = Watch::start();
+    let mut control =
+        Control { host, file, loaded, state_dir, bind, serving, workers, noticed, notices, history, unheard, watch };
+    control.watch.follow(control.files());
+    let mut due: Option<(Due, Instant)> = None;
+    loop {
+        let quiet = async {
+            match due {
+                Some((due, at)) => {
+                    sleep_until(at).await;
+                    due
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            notice = control.noticed.recv() => match notice {
+                Some(Notice::Wants(slot)) => slots::fill(slot),
+                Some(Notice::Fails(slot)) => control.roll_back(slot).await,
+                None => return,
+            },
+            Some(Order::Reload) = orders.recv() => control.look_at_all().await,
+            Some(file) = control.watch.changed() => {
+                let again = control.look_at(file).await;
+                due = again.max(due.map(|(due, _)| due)).map(|due| (due, Instant::now() + QUIET));
+            }
+            what = quiet => {
+                due = None;
+                match what {
+                    Due::Files => control.renew().await,
+                    Due::Configuration => control.reload(false).await,
+                }
+            }
+        }
+        while let Some(slot) = control.unheard.pop() {
+            control.roll_back(slot).await;
+        }
+    }
 }
 
 impl Control {
-    /// For a gateway whose workers serve `serving`.
-    pub fn new(
-        host: Arc<Host>,
-        serving: Serving,
-        workers: Vec<mpsc::Sender<Change>>,
-        noticed: mpsc::Receiver<Notice>,
-        notices: mpsc::WeakSender<Notice>,
-    ) -> Self {
-        let history = serving.plugins.iter().map(|_| History::default()).collect();
-        Self { host, serving, history, workers, noticed, unheard: Vec::new(), notices }
+    /// A file may have changed: plugins are swapped at once, for the rest it is said what to read again.
+    async fn look_at(&mut self, file: PathBuf) -> Option<Due> {
+        if file == self.file {
+            return Some(Due::Configuration);
+        }
+        let plugins = self.serving.plan.config.plugins.iter().enumerate();
+        let of_file =
+            plugins.filter(|(_, plugin)| matches!(&plugin.source, PluginSource::File { path, .. } if *path == file));
+        let of_file: Vec<usize> = of_file.map(|(index, _)| index).collect();
+        for &index in &of_file {
+            self.swap(index).await;
+        }
+        of_file.is_empty().then_some(Due::Files)
     }
 
-    async fn run(mut self) {
-        let files = self.serving.plan.config.plugins.iter().map(|plugin| match &plugin.source {
-            PluginSource::File { path, .. } => Some(path.clone()),
-            PluginSource::BuiltIn(_) => None,
-        });
-        let files: Vec<Option<PathBuf>> = files.collect();
-        let mut changed = watch::start(&files);
-        loop {
-            tokio::select! {
-                notice = self.noticed.recv() => match notice {
-                    Some(Notice::Wants(slot)) => slots::fill(slot),
-                    Some(Notice::Fails(slot)) => self.roll_back(slot).await,
-                    None => return,
-                },
-                Some(index) = changed.recv() => self.swap(index).await,
-            }
-            while let Some(slot) = self.unheard.pop() {
-                self.roll_back(slot).await;
-            }
+    async fn look_at_all(&mut self) {
+        self.reload(true).await;
+        for index in 0..self.serving.plugins.len() {
+            self.swap(index).await;
         }
     }
 
-    /// Lets every worker serve `next`, and waits until the last one has switched.
-    async fn hand_over(&mut self, next: Serving) {
+    /// Lets every worker serve what was built, and waits until the last one has switched.
+    async fn hand_over(&mut self, built: Built) {
+        built.announce();
+        let (serving, shares) = built.shares(Some(&self.serving));
         let mut switched = Vec::with_capacity(self.workers.len());
-        for (index, worker) in self.workers.iter().enumerate() {
+        for (worker, share) in self.workers.iter().zip(shares) {
             let (done, waiting) = oneshot::channel();
-            let share = Box::new(next.share(index, Some(&self.serving)));
-            if worker.send(Change::Serve(share, done)).await.is_ok() {
+            if worker.send(Change::Serve(Box::new(share), done)).await.is_ok() {
                 switched.push(waiting);
             }
         }
@@ -91,6 +173,21 @@ impl Control {
             // A worker that ends meanwhile has nothing left to switch.
             let _ = waiting.await;
         }
-        self.serving = next;
+        self.serving = serving;
+    }
+
+    /// Does what takes long on a thread of its own, and lets slots be filled meanwhile; what fails meanwhile is heard
+    /// afterwards. The error is a panic's text.
+    async fn aside<T: Send + 'static>(&mut self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+        let mut working = tokio::task::spawn_blocking(work);
+        loop {
+            tokio::select! {
+                done = &mut working => return done.map_err(|panic| panic.to_string()),
+                Some(notice) = self.noticed.recv() => match notice {
+                    Notice::Wants(slot) => slots::fill(slot),
+                    Notice::Fails(slot) => self.unheard.push(slot),
+                },
+            }
+        }
     }
 }

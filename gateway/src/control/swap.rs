@@ -4,10 +4,10 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::{Control, slots};
+use super::Control;
 use crate::config::model::PluginIndex;
-use crate::plugin::{Digest, LoadError, Notice, Plugin, Slot};
-use crate::state::{self, Serving};
+use crate::plugin::{Digest, LoadError, Plugin, Slot};
+use crate::state::{self, Built, Serving};
 
 /// How long after a swap the version of before comes back if the new one fails.
 const PROBATION: Duration = Duration::from_secs(30);
@@ -34,9 +34,10 @@ impl Control {
                 return;
             }
         };
-        self.hand_over(next).await;
-        self.history[index] = History { before: Some((old.clone(), Instant::now())), taken_back: None };
+        self.hand_over(Built { serving: next, opened: Vec::new() }).await;
         let new = &self.serving.plugins[index];
+        self.history
+            .insert(new.name.clone(), History { before: Some((old.clone(), Instant::now())), taken_back: None });
         for place in self.serving.uses_of(index) {
             tracing::info!(
                 target: "sluice",
@@ -56,14 +57,15 @@ impl Control {
         let index = self.serving.plugins.iter().position(|live| Arc::ptr_eq(live, &failing));
         let Some(index) = index else { return };
         let new_since = |(_, since): &(Arc<Plugin>, Instant)| since.elapsed() < PROBATION;
-        let Some((before, _)) = self.history[index].before.take().filter(new_since) else { return };
+        let before = self.history.get_mut(&failing.name).and_then(|history| history.before.take());
+        let Some((before, _)) = before.filter(new_since) else { return };
         let Some(notices) = self.notices.upgrade() else { return };
         let (serving, plugin) = (self.serving.clone(), before.clone());
         let next = self.aside(move || serving.with_version(index, plugin, &notices)).await;
-        match next {
+        match next.unwrap_or_else(|panic| Err(LoadError::Host(panic))) {
             Ok(next) => {
-                self.hand_over(next).await;
-                self.history[index].taken_back = Some(failing.digest);
+                self.hand_over(Built { serving: next, opened: Vec::new() }).await;
+                self.history.insert(before.name.clone(), History { before: None, taken_back: Some(failing.digest) });
                 for place in self.serving.uses_of(index) {
                     tracing::warn!(
                         target: "sluice",
@@ -86,8 +88,9 @@ impl Control {
     async fn prepare(&mut self, index: PluginIndex) -> Result<Option<Serving>, LoadError> {
         let Some(notices) = self.notices.upgrade() else { return Ok(None) };
         let (host, serving) = (self.host.clone(), self.serving.clone());
-        let taken_back = self.history[index].taken_back;
-        self.aside(move || {
+        let name = &self.serving.plugins[index].name;
+        let taken_back = self.history.get(name).and_then(|history| history.taken_back);
+        let next = self.aside(move || {
             let settings = &serving.plan.config.plugins[index];
             let bytes = state::read(&settings.source)?;
             let digest = Digest::of(&bytes);
@@ -100,24 +103,7 @@ impl Control {
                 plugin.trial(&serving.plan.uses[place])?;
             }
             serving.with_version(index, plugin, &notices).map(Some)
-        })
-        .await
-    }
-
-    /// Does what takes long on a thread of its own, and lets slots be filled meanwhile; what fails meanwhile is heard afterwards.
-    async fn aside<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
-    ) -> Result<T, LoadError> {
-        let mut working = tokio::task::spawn_blocking(work);
-        loop {
-            tokio::select! {
-                done = &mut working => return done.unwrap_or_else(|panic| Err(LoadError::Host(panic.to_string()))),
-                Some(notice) = self.noticed.recv() => match notice {
-                    Notice::Wants(slot) => slots::fill(slot),
-                    Notice::Fails(slot) => self.unheard.push(slot),
-                },
-            }
-        }
+        });
+        next.await.unwrap_or_else(|panic| Err(LoadError::Host(panic)))
     }
 }

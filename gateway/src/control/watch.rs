@@ -1,12 +1,12 @@
-//! Watches plugin files. Editors rename, builds write in place, deployments flip symbolic links: so it is the folders that
-//! are watched, and any event in them is a reason to look. A look now and then besides finds what no event told of.
+//! Watches files. Editors rename, builds write in place, deployments flip symbolic links: so it is the folders that are
+//! watched, and any event in them is a reason to look. A look now and then besides finds what no event told of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 /// Without an event, files are looked at this often: network file systems have none.
@@ -40,18 +40,40 @@ impl Look {
     }
 }
 
-/// Tells the index of every file that may have changed. `None`s are not watched. Ends when the receiver is dropped.
-pub(super) fn start(files: &[Option<PathBuf>]) -> mpsc::Receiver<usize> {
-    let (changed, receiver) = mpsc::channel(files.len().max(1));
-    let files: Vec<(usize, PathBuf)> =
-        files.iter().enumerate().filter_map(|(index, file)| Some((index, file.clone()?))).collect();
-    if !files.is_empty() {
-        tokio::spawn(watch(files, changed));
-    }
-    receiver
+/// The files that are watched, and what was seen of them.
+#[derive(Debug)]
+pub(super) struct Watch {
+    files: watch::Sender<BTreeSet<PathBuf>>,
+    changed: mpsc::Receiver<PathBuf>,
 }
 
-async fn watch(files: Vec<(usize, PathBuf)>, changed: mpsc::Sender<usize>) {
+impl Watch {
+    /// Watches nothing yet. Needs a runtime around it.
+    pub(super) fn start() -> Self {
+        let (files, wanted) = watch::channel(BTreeSet::new());
+        let (tell, changed) = mpsc::channel(1);
+        tokio::spawn(run(wanted, tell));
+        Self { files, changed }
+    }
+
+    /// Watches these and no others from now on. A file that was not watched before is news in any case: since it was read, it
+    /// may have been replaced.
+    pub(super) fn follow(&self, files: BTreeSet<PathBuf>) {
+        self.files.send_if_modified(|watched| {
+            *watched != files && {
+                *watched = files;
+                true
+            }
+        });
+    }
+
+    /// The next file that may have changed.
+    pub(super) async fn changed(&mut self) -> Option<PathBuf> {
+        self.changed.recv().await
+    }
+}
+
+async fn run(mut wanted: watch::Receiver<BTreeSet<PathBuf>>, changed: mpsc::Sender<PathBuf>) {
     let (event, mut events) = mpsc::channel(1);
     // A watcher that cannot be had drops its end; waiting goes on all the same.
     let _open = event.clone();
@@ -61,26 +83,33 @@ async fn watch(files: Vec<(usize, PathBuf)>, changed: mpsc::Sender<usize>) {
     })
     .inspect_err(|error| tracing::warn!(target: "sluice", %error, "no file events; looking every two seconds"))
     .ok();
-    // The first look is news in any case: since it was loaded, a file may have been replaced.
-    let mut looks: Vec<Option<Look>> = vec![None; files.len()];
+    let mut looks: BTreeMap<PathBuf, Option<Look>> = BTreeMap::new();
     let mut watched = BTreeSet::new();
     while !changed.is_closed() {
-        let folders = files.iter().flat_map(|(_, file)| folders(file)).collect();
+        let files = wanted.borrow_and_update().clone();
+        looks.retain(|file, _| files.contains(file));
+        let folders = files.iter().flat_map(|file| folders(file)).collect();
         follow(watcher.as_mut(), &mut watched, folders);
-        for ((index, file), last) in files.iter().zip(&mut looks) {
-            let now = Look::at(file);
-            if now == *last {
+        for file in files {
+            let now = Look::at(&file);
+            let last = looks.get(&file);
+            if last == Some(&now) {
                 continue;
             }
-            *last = settled(file, now).await;
-            if last.is_none() {
+            let settled = settled(&file, now).await;
+            let is_gone = settled.is_none();
+            looks.insert(file.clone(), settled);
+            if is_gone {
                 tracing::warn!(target: "sluice", path = %file.display(), "the file is gone; what it held serves on");
-            } else if changed.send(*index).await.is_err() {
+            } else if changed.send(file).await.is_err() {
                 return;
             }
         }
-        // Either way it is time to look again.
-        let _ = timeout(POLL, events.recv()).await;
+        tokio::select! {
+            // Each is a reason to look again.
+            _ = timeout(POLL, events.recv()) => {}
+            followed = wanted.changed() => if followed.is_err() { return },
+        }
     }
 }
 

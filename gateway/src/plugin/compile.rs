@@ -140,7 +140,7 @@ fn load(engine: &Engine, file: &Path) -> Option<Component> {
 }
 
 /// Makes a folder that is this user's alone, or says that it is not: compiled code is run as it stands.
-pub fn private_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn private_folder(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let about = fs::metadata(folder)?;
     let owned = about.uid() == rustix::process::geteuid().as_raw();

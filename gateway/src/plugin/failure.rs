@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::guest_log::escape;
-
 /// Why a call failed. Its store is gone then; the exchange goes on by the use's `on-error`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -103,7 +101,7 @@ impl FailureKind {
     }
 }
 
-/// One mistake in a plugin's configuration.
+/// One mistake in a plugin's configuration, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
     /// JSON Pointer into the use's `config`.
@@ -179,7 +177,7 @@ pub enum LoadError {
 fn list(issues: &[Issue]) -> String {
     let issue = |issue: &Issue| {
         let at = if issue.at.is_empty() { "/" } else { &issue.at };
-        format!("{}: {}", escape(at), escape(&issue.message))
+        format!("{at}: {}", issue.message)
     };
     issues.iter().map(issue).collect::<Vec<_>>().join("; ")
 }

@@ -10,6 +10,7 @@ use wasmtime::{Store, Trap};
 use super::bindings::exports::sluice::plugin as exports;
 use super::context::{Context, Phase, Wishes};
 use super::deadline::{Stop, Ticker};
+use super::guest_log::escape;
 use super::uses::Use;
 use super::{Failure, Issue, LoadError, Plugin};
 use crate::endpoint::Members;
@@ -57,7 +58,8 @@ impl Instance {
         match configured {
             Ok(Ok(())) => {}
             Ok(Err(issues)) => {
-                let issue = |issue: exports::lifecycle::Issue| Issue { at: issue.at, message: issue.message };
+                let issue =
+                    |issue: exports::lifecycle::Issue| Issue { at: escape(&issue.at), message: escape(&issue.message) };
                 return Err(LoadError::Configure(issues.into_iter().map(issue).collect()));
             }
             Err(failure) => return Err(LoadError::Failed("configure", failure)),

@@ -24,6 +24,7 @@ mod sealing;
 mod share;
 mod shared;
 mod slot;
+mod state_dir;
 mod trial;
 mod uses;
 mod wasi;
@@ -36,6 +37,7 @@ pub use hooks::Hook;
 pub use load::{Description, Digest, Host, Plugin};
 pub use sealing::SealingKeys;
 pub use slot::{Notice, Slot};
+pub use state_dir::{FileError, StateDir, read_key};
 pub use uses::{Counters, Named, Use, UseSettings};
 
 /// The version of the contract that this gateway speaks.

@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::client_io::ClientIo;
 use super::gate::{Admission, Gate};
+use super::protocol::{LocalExecutor, Protocol};
 use super::worker::Worker;
 use crate::observe::{Activity, Waits};
 use crate::proxy::headers::Arrival;
@@ -251,52 +252,6 @@ impl Connection {
             };
             timer.as_mut().reset(next.into());
         }
-    }
-}
-
-/// The two kinds of connection that hyper drives.
-trait Protocol: Future<Output = hyper::Result<()>> {
-    /// It is to end: says so where that loses nothing.
-    fn drain(self: Pin<&mut Self>);
-    /// No more requests on this connection.
-    fn shut_down(self: Pin<&mut Self>);
-}
-
-impl<S, V> Protocol for http1::Connection<ClientIo<S>, V>
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-    V: Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible>,
-{
-    // An idle connection gets a moment more, and the answer on it says `Connection: close`.
-    fn drain(self: Pin<&mut Self>) {}
-
-    fn shut_down(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-impl<S, V> Protocol for http2::Connection<ClientIo<S>, V, LocalExecutor>
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-    V: Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible>,
-    V::Future: 'static,
-{
-    fn drain(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-
-    fn shut_down(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-/// Lets hyper spawn on this worker.
-#[derive(Debug, Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move { drop(future.await) });
     }
 }
 

@@ -52,7 +52,6 @@ impl Gate {
 
     /// Another entrance from now on. Connections stay, and their next exchanges go by the new one; if it might not have let
     /// them in, they are drained.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the reload of a configuration"))]
     pub(super) fn replace(&self, entrance: Arc<Entrance>) {
         let before = self.entrance.replace(entrance);
         if !self.entrance.borrow().admits_like(&before) {

@@ -2,44 +2,22 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
-
-use crate::state::Entrance;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// Why there is no listener: the system said no.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {0}: {1}")]
-pub struct BindError(SocketAddr, io::Error);
-
-/// A listener as one worker has it.
-#[derive(Debug)]
-pub struct Listener {
-    /// Which one; the same on all workers.
-    pub id: usize,
-    /// This worker's socket.
-    pub socket: TcpListener,
-    /// What its connections need.
-    pub entrance: Arc<Entrance>,
-}
-
-/// One listener for each worker. Its entrance gets the real address.
-pub fn bind(id: usize, entrance: Entrance, workers: usize) -> Result<Vec<Listener>, BindError> {
-    let configured = entrance.address;
-    let (sockets, address) = sockets(configured, workers).map_err(|error| BindError(configured, error))?;
-    let entrance = Arc::new(Entrance { address, ..entrance });
-    let listener = |socket| Listener { id, socket, entrance: entrance.clone() };
-    Ok(sockets.into_iter().map(listener).collect())
-}
-
-/// A socket for each worker, and the address that they share.
-fn sockets(mut address: SocketAddr, workers: usize) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
+/// A listening socket for each worker, and the real address, which is that of all: port 0 takes a free one. `is_ours`: this
+/// gateway listens on that port already.
+///
+/// # Errors
+/// What the system says; above all that the address is taken.
+pub fn bind(mut address: SocketAddr, workers: usize, is_ours: bool) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
     // Sockets that share a port would also share it with another gateway of this user, which nobody wants by accident.
-    drop(socket(address, false)?);
+    if !is_ours {
+        drop(socket(address, false)?);
+    }
     let mut sockets: Vec<TcpListener> = Vec::with_capacity(workers);
     for _ in 0..workers {
         let next = match sockets.first() {

@@ -5,7 +5,8 @@ mod client_io;
 mod connection;
 mod gate;
 mod listener;
+mod protocol;
 mod worker;
 
-pub use listener::{BindError, Listener, bind};
+pub use listener::bind;
 pub use worker::{Setup, Worker, start};

@@ -13,9 +13,8 @@ use tokio::task::JoinHandle as TaskHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::gate::{self, Gate};
-use super::listener::Listener;
 use crate::plugin::{Hook, Slot};
-use crate::state::{Change, Plan, Share, State};
+use crate::state::{Change, Listener, Plan, Share, State};
 use crate::upstream::Pool;
 
 /// Between two hand-overs of outcomes to `feedback`.
@@ -28,8 +27,6 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 pub struct Setup {
     /// Which one, from 0.
     pub index: usize,
-    /// Its sockets.
-    pub listeners: Vec<Listener>,
     /// What it serves.
     pub share: Share,
     /// What it is told.
@@ -63,8 +60,8 @@ pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
 }
 
 async fn serve(setup: Setup) {
-    let Setup { index, listeners, share, mut changes, connections } = setup;
-    let Share { plan, slots, .. } = share;
+    let Setup { index, share, mut changes, connections } = setup;
+    let Share { plan, slots, listeners, .. } = share;
     let pool = Pool::new(plan.config.timeouts.upstream_idle);
     keep_connections(&pool, &plan);
     let state = Rc::new(State { plan, worker: index, slots, pool });
@@ -79,9 +76,7 @@ async fn serve(setup: Setup) {
         total: connections,
     });
     tokio::task::spawn_local(housekeeping(Rc::downgrade(&worker)));
-    for listener in listeners {
-        worker.open(listener);
-    }
+    worker.attend(listeners);
     while let Some(change) = changes.recv().await {
         match change {
             Change::Serve(share, done) => {
@@ -111,11 +106,27 @@ impl Worker {
         self.state.borrow().plan.clone()
     }
 
-    /// Begins to take connections on a listener.
-    fn open(self: &Rc<Self>, listener: Listener) {
-        let gate = Gate::new(listener.id, listener.entrance);
-        let accepting = tokio::task::spawn_local(gate::accept(self.clone(), gate.clone(), listener.socket));
-        self.gates.borrow_mut().push((gate, accepting));
+    /// Takes connections on these listeners and on no others.
+    fn attend(self: &Rc<Self>, listeners: Vec<Listener>) {
+        let mut gates = self.gates.borrow_mut();
+        gates.retain(|(gate, _)| {
+            let stays = listeners.iter().any(|listener| listener.id == gate.id);
+            if !stays {
+                gate.close();
+            }
+            stays
+        });
+        for Listener { id, entrance, socket } in listeners {
+            match gates.iter().find(|(gate, _)| gate.id == id) {
+                Some((gate, _)) => gate.replace(entrance),
+                None => {
+                    let Some(socket) = socket else { continue };
+                    let gate = Gate::new(id, entrance);
+                    let accepting = tokio::task::spawn_local(gate::accept(self.clone(), gate.clone(), socket));
+                    gates.push((gate, accepting));
+                }
+            }
+        }
     }
 
     /// Takes nothing new, and drains what there is.
@@ -126,8 +137,8 @@ impl Worker {
     }
 
     /// Exchanges that have begun keep the state of before; those to come get the new one.
-    fn switch(&self, share: Share) {
-        let Share { plan, slots, retired } = share;
+    fn switch(self: &Rc<Self>, share: Share) {
+        let Share { plan, slots, listeners, retired } = share;
         let before = self.state();
         for (old, new) in retired {
             old.retire();
@@ -144,6 +155,7 @@ impl Worker {
             keep_time(slot, &state);
         }
         *self.state.borrow_mut() = state;
+        self.attend(listeners);
     }
 
     /// Waits for what is going on, as long as `drain` allows.

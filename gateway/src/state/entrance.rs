@@ -1,16 +1,26 @@
 //! What connections on a listener need: made from the configuration, shared by all workers, and replaced whole while the
 //! listener's sockets stay.
 
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use http::header::HeaderName;
 
 use crate::config::model::{self, Config};
-use crate::config::{Problem, Problems};
+use crate::config::{KeyPath, Problems};
 use crate::message::fields;
 use crate::tls;
+
+/// A listener as one worker has it.
+#[derive(Debug)]
+pub struct Listener {
+    /// Which one: the same on all workers, and after a reload.
+    pub id: usize,
+    /// What its connections need.
+    pub entrance: Arc<Entrance>,
+    /// This worker's socket; none if it has one already.
+    pub socket: Option<TcpListener>,
+}
 
 /// What connections on a listener need.
 #[derive(Debug, Clone)]
@@ -27,21 +37,18 @@ pub struct Entrance {
 }
 
 impl Entrance {
-    /// That of the listener at `index`, its files read. `file` is what problems call the configuration. `before` is what this
-    /// one takes the place of: it hands on its address, and of its TLS what has not changed.
+    /// That of the listener at `index`, its files read. `before` is what this one takes the place of: it hands on its address,
+    /// and of its TLS what has not changed.
     ///
     /// # Errors
     /// Header names that the gateway must not set, and what is wrong with the files of its TLS.
-    pub fn build(config: &Config, index: usize, file: &Path, before: Option<&Entrance>) -> Result<Entrance, Problems> {
+    pub fn build(config: &Config, index: usize, before: Option<&Entrance>) -> Result<Entrance, Problems> {
         let settings = config.listeners[index].clone();
+        let at = KeyPath::root().key("listener").index(index).key("tls");
         let mut problems = Vec::new();
-        let mut problem = |key: String, message: String| {
-            let (file, key) = (file.display().to_string(), format!("listener[{index}].tls{key}"));
-            problems.push(Problem { file, line: 0, key, message });
-        };
         for name in client_headers(&settings) {
             if let Err(reason) = check(name) {
-                problem(format!(".client-headers.{name}"), reason.to_owned());
+                problems.push(config.places.problem(&at.key("client-headers").key(name), reason));
             }
         }
         let tls = settings.tls.as_ref().map(|tls| {
@@ -49,16 +56,29 @@ impl Entrance {
             tls::Server::load(tls, settings.h2, settings.http1, before)
         });
         let tls = tls.transpose().unwrap_or_else(|error| {
-            problem(String::new(), error.to_string());
+            problems.push(config.places.problem(&at, error.to_string()));
             None
         });
         if !problems.is_empty() {
-            return Err(Problems(problems));
+            return Err(Problems::new(problems));
         }
         let names = config.listeners.iter().flat_map(client_headers);
         let reserved = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
         let address = before.map_or(settings.address, |before| before.address);
         Ok(Entrance { settings, address, tls, reserved })
+    }
+
+    /// Whether `before` can stay in this one's place.
+    pub(super) fn is_as(&self, before: &Entrance) -> bool {
+        let same_tls = match (&self.tls, &before.tls) {
+            (Some(tls), Some(before)) => Arc::ptr_eq(tls, before),
+            (None, None) => true,
+            _ => false,
+        };
+        same_tls
+            && self.settings == before.settings
+            && self.address == before.address
+            && self.reserved == before.reserved
     }
 
     /// Whether connections that were admitted by `before` would have been admitted by this one, and are told of alike.

@@ -4,7 +4,10 @@
 
 mod build;
 mod entrance;
+mod listeners;
 mod plugins;
+mod problems;
+mod serving;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,9 +20,12 @@ use crate::plugin::{Hook, LoadError, Plugin, Slot, Use};
 use crate::route::Table;
 use crate::upstream::{Pool, Upstream};
 
-pub use build::{Builder, Serving, problem};
-pub use entrance::Entrance;
-pub use plugins::read;
+pub use build::{Builder, make_use};
+pub use entrance::{Entrance, Listener};
+pub use listeners::{Bind, Listening, Opened};
+pub use plugins::{load_all, read};
+pub use problems::{problem_of_plugin, problems_of_use, sealing_keys};
+pub use serving::{Built, Serving};
 
 /// What a configuration became.
 #[derive(Debug)]
@@ -65,10 +71,7 @@ impl Plan {
     /// A version that takes the place of another must have the hooks that the configuration needs.
     pub fn check_hooks_of(&self, index: PluginIndex, plugin: &Plugin) -> Result<(), LoadError> {
         let mut needed = chains(&self.config).filter(|(_, settings)| settings.plugin == index);
-        match needed.find(|(hook, _)| !plugin.has(*hook)) {
-            Some((hook, _)) => Err(LoadError::MissingHook(hook.as_str())),
-            None => Ok(()),
-        }
+        needed.try_for_each(|(hook, _)| check_hook(hook, plugin))
     }
 
     /// What an exchange does when that use fails in that hook.
@@ -78,8 +81,16 @@ impl Plan {
     }
 }
 
+/// A use must have the hook of the chain that it stands in.
+///
+/// # Errors
+/// If it has not.
+pub fn check_hook(hook: Hook, plugin: &Plugin) -> Result<(), LoadError> {
+    if plugin.has(hook) { Ok(()) } else { Err(LoadError::MissingHook(hook.as_str())) }
+}
+
 /// Every appearance of a use in a chain, with the hook of that chain.
-fn chains(config: &Config) -> impl Iterator<Item = (Hook, &model::Use)> {
+pub fn chains(config: &Config) -> impl Iterator<Item = (Hook, &model::Use)> {
     let routes = config.routes.iter();
     let chains = routes.flat_map(|route| [(Hook::Routing, &route.routing), (Hook::Response, &route.response)]);
     let chains = chains.chain(config.upstreams.iter().map(|upstream| (Hook::Selection, &upstream.selection)));
@@ -102,6 +113,8 @@ pub struct Share {
     pub plan: Arc<Plan>,
     /// By [`model::UseIndex`].
     pub slots: Vec<Arc<Slot>>,
+    /// Where clients come in; one that is not here any more is closed.
+    pub listeners: Vec<Listener>,
     /// Slots whose version or settings are gone, each with the one that comes in its place: it inherits what it can.
     pub retired: Vec<(Arc<Slot>, Option<Arc<Slot>>)>,
 }

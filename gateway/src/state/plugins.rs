@@ -3,45 +3,27 @@
 use std::sync::Arc;
 use std::thread;
 
-use super::build::Builder;
-use crate::config::Problem;
 use crate::config::model::{self, PluginSource};
-use crate::plugin::{self, LoadError, Plugin, SealingKeys};
+use crate::plugin::{self, Host, LoadError, Plugin, SealingKeys};
 
-impl Builder<'_> {
-    /// The live version where nothing has changed, else what the source has now; a plugin that does not load is a problem. All at
-    /// once, since most of the time is the compiler's and each has a process of its own.
-    pub(super) fn load_all(
-        &self,
-        plugins: &[model::Plugin],
-        keys: &SealingKeys,
-        problems: &mut Vec<Problem>,
-    ) -> Vec<Arc<Plugin>> {
-        let load = |settings: &model::Plugin| match self.before.and_then(|before| before.live(settings)) {
-            Some(live) => Ok(live.clone()),
-            None => {
-                let bytes = read(&settings.source)?;
-                self.host.load(&settings.name, &bytes, &settings.limits, keys)
-            }
-        };
-        let loaded: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = plugins.iter().map(|settings| scope.spawn(move || load(settings))).collect();
-            threads.into_iter().map(|thread| thread.join()).collect()
-        });
-        let mut versions = Vec::with_capacity(plugins.len());
-        for (settings, loaded) in plugins.iter().zip(loaded) {
-            match loaded.unwrap_or_else(|_| Err(LoadError::Host("the loader panicked".into()))) {
-                Ok(version) => versions.push(version),
-                Err(error) => problems.push(Problem {
-                    file: self.file.display().to_string(),
-                    line: 0,
-                    key: String::new(),
-                    message: format!("plugin {}: {}: {error}", settings.name, settings.source),
-                }),
-            }
-        }
-        versions
-    }
+/// The version that `live` gives, else what the source has now. All at once, since most of the time is the compiler's and each
+/// has a process of its own. One outcome for each.
+pub fn load_all(
+    plugins: &[model::Plugin],
+    host: &Host,
+    keys: &SealingKeys,
+    live: impl Fn(&model::Plugin) -> Option<Arc<Plugin>> + Sync,
+) -> Vec<Result<Arc<Plugin>, LoadError>> {
+    let load = |settings: &model::Plugin| match live(settings) {
+        Some(live) => Ok(live),
+        None => host.load(&settings.name, &read(&settings.source)?, &settings.limits, keys),
+    };
+    let load = &load;
+    thread::scope(|scope| {
+        let threads: Vec<_> = plugins.iter().map(|settings| scope.spawn(move || load(settings))).collect();
+        let loaded = threads.into_iter().map(|thread| thread.join());
+        loaded.map(|loaded| loaded.unwrap_or_else(|_| Err(LoadError::Host("the loader panicked".into())))).collect()
+    })
 }
 
 /// Reads the bytes of a plugin, and holds them against the pinned digest.

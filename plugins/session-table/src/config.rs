@@ -1,7 +1,7 @@
 //! The configuration of the session table, and where messages carry the session that it names.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_plugin::{HumanDuration, Issues, Request, ResponseHead, is_field_name};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) struct Config {
 }
 
 /// What carries a session's id, both ways.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Carrier {
     /// A cookie of that name, that the backend sets.

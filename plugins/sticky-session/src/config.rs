@@ -1,7 +1,7 @@
 //! The configuration of sticky sessions: the cookie's attributes, and which of them do not go together.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_plugin::{HumanDuration, Issues, is_field_name, is_field_value};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) struct Config {
 }
 
 /// Whether a cookie is sent with requests that other sites cause.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SameSite {
     /// Never.

@@ -32,7 +32,7 @@ pub(in crate::config) struct Route {
     /// Plugins that see, and may edit, what the client gets back; asked from last to first.
     #[serde(default)]
     pub(in crate::config) response: Vec<UseHere>,
-    /// This route's own bounds in time.
+    /// This route's own bounds in time; what is not given is as in `[timeouts]`.
     #[serde(default)]
     pub(in crate::config) timeouts: RouteTimeouts,
 }

@@ -28,7 +28,8 @@ fn folder() -> tempfile::TempDir {
 #[test]
 fn the_example_becomes_the_model() {
     let folder = folder();
-    let config = from_text(EXAMPLE, Format::Toml, folder.path(), "sluice.toml", BUILT_IN).unwrap();
+    let config =
+        from_text(EXAMPLE, Format::Toml, folder.path(), "sluice.toml", BUILT_IN).and_then(Draft::finish).unwrap();
     let in_folder = |path: &str| folder.path().join(path);
     let line = |text: &str| EXAMPLE.lines().position(|line| line.starts_with(text)).unwrap() + 1;
     let seconds = Duration::from_secs;
@@ -95,6 +96,7 @@ fn the_example_becomes_the_model() {
         source: PluginSource::BuiltIn(name),
         limits: limits.clone(),
         slots: None,
+        place: None,
     };
     let path = in_folder("plugins/prefix-affinity.wasm");
     let own = Plugin {
@@ -102,40 +104,35 @@ fn the_example_becomes_the_model() {
         source: PluginSource::File { path, sha256: None },
         limits: limits.clone(),
         slots: None,
+        place: Some(KeyPath::root().key("plugin").index(0)),
     };
     let plugins = ["traffic-split", "headers", "sticky-session", "least-connections"].map(built_in);
     assert_eq!(config.plugins[..4], plugins);
     assert_eq!(config.plugins[4..], [own, built_in("consistent-hash")]);
 
-    let used = |name: &str, plugin, config: &str, pointer: &str, line, upstream| Use {
+    let used = |name: &str, plugin, text: &str, pointer: &str, upstream| Use {
         name: name.into(),
         plugin,
-        config: config.to_owned(),
-        place: Place { pointer: pointer.to_owned(), line },
+        config: text.to_owned(),
+        place: config.places.below(&KeyPath::root(), pointer).0,
         on_error: None,
         upstream,
         upstreams: Vec::new(),
     };
     let split = r#"{"header":"x-canary","shares":{"app":95,"app-next":5}}"#;
     let sticky = r#"{"cookie":"sluice","ttl":"1h"}"#;
-    let (routing, selection) = (line("routing ="), line("selection = [{"));
-    let next = line(r#"selection = ["prefix"#);
-    let secure = line("config = { preset");
     let uses = [
-        Use {
-            upstreams: vec![0, 1],
-            ..used("app/routing/traffic-split", 0, split, "/route/0/routing/0/config", routing, None)
-        },
-        Use {
-            on_error: Some(OnError::Fail),
-            ..used("secure", 1, r#"{"preset":"secure"}"#, "/use/0/config", secure, None)
-        },
-        used("app/selection/sticky-session", 2, sticky, "/upstream/0/selection/0/config", selection, Some(0)),
-        used("app/selection/least-connections", 3, "{}", "/upstream/0/selection/1", selection, Some(0)),
-        used("app-next/selection/prefix-affinity", 4, "{}", "/upstream/1/selection/0", next, Some(1)),
-        used("app-next/selection/ip-hash", 5, r#"{"key":["client-ip"]}"#, "/upstream/1/selection/1", next, Some(1)),
+        Use { upstreams: vec![0, 1], ..used("app/routing/traffic-split", 0, split, "/route/0/routing/0", None) },
+        Use { on_error: Some(OnError::Fail), ..used("secure", 1, r#"{"preset":"secure"}"#, "/use/0", None) },
+        used("app/selection/sticky-session", 2, sticky, "/upstream/0/selection/0", Some(0)),
+        used("app/selection/least-connections", 3, "{}", "/upstream/0/selection/1", Some(0)),
+        used("app-next/selection/prefix-affinity", 4, "{}", "/upstream/1/selection/0", Some(1)),
+        used("app-next/selection/ip-hash", 5, r#"{"key":["client-ip"]}"#, "/upstream/1/selection/1", Some(1)),
     ];
     assert_eq!(config.uses, uses);
+    let texts = ["routing =", "[[use]]", "selection = [{", "selection = [{", "selection = [\"p", "selection = [\"p"];
+    let places = config.uses.iter().map(|used| config.places.problem(&used.place, "").line);
+    assert_eq!(places.collect::<Vec<_>>(), texts.map(line));
 
     let host = "app.example.com".to_owned();
     let app = Route {
@@ -229,11 +226,10 @@ fn json_is_the_same_as_toml() {
     let value: serde_json::Value = toml::from_str(EXAMPLE).unwrap();
     let path = folder.path().join("sluice.json");
     fs::write(&path, serde_json::to_string_pretty(&value).unwrap()).unwrap();
-    let mut from_json = load(&path, BUILT_IN).unwrap();
-    let mut from_toml = from_text(EXAMPLE, Format::Toml, folder.path(), "sluice.toml", BUILT_IN).unwrap();
-    for used in from_json.uses.iter_mut().chain(&mut from_toml.uses) {
-        used.place.line = 0;
-    }
+    let from_json = load(&path, BUILT_IN).unwrap();
+    let mut from_toml =
+        from_text(EXAMPLE, Format::Toml, folder.path(), "sluice.toml", BUILT_IN).and_then(Draft::finish).unwrap();
+    from_toml.places = from_json.places.clone();
     assert_eq!(format!("{from_json:#?}"), format!("{from_toml:#?}"));
 }
 

@@ -175,7 +175,8 @@ fn wrong_shapes() {
     }
     assert_eq!(problems("[[listener]]\naddress = 'x'\naddress = 'y'"), ["sluice.toml:3: duplicate key"]);
     assert_eq!(problems(""), ["sluice.toml: listener: at least one [[listener]] is needed"]);
-    let from_json = from_text("{\n\"zone\": null}", Format::Json, Path::new("/"), "sluice.json", BUILT_IN);
+    let from_json =
+        from_text("{\n\"zone\": null}", Format::Json, Path::new("/"), "sluice.json", BUILT_IN).and_then(Draft::finish);
     assert!(from_json.unwrap_err().to_string().ends_with("sluice.json:2: zone: expected text, found null"));
 }
 
@@ -283,7 +284,8 @@ fn every_value_may_be_wrong() {
         {
             let mut broken = good.clone();
             *broken.pointer_mut(&place).unwrap() = serde_json::from_str(wrong).unwrap();
-            let read = from_text(&broken.to_string(), Format::Json, Path::new("/nowhere"), "f", BUILT_IN);
+            let read = from_text(&broken.to_string(), Format::Json, Path::new("/nowhere"), "f", BUILT_IN)
+                .and_then(Draft::finish);
             let problems = read.unwrap_err().0;
             let lost = problems.iter().find(|problem| problem.key.is_empty() && !place.is_empty());
             assert_eq!(lost, None, "{wrong} at {place}");

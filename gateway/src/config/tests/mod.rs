@@ -1,5 +1,6 @@
 //! Tests of whole files: what a full one becomes, and what is said about broken ones.
 
+mod editor;
 mod example;
 mod mistakes;
 
@@ -12,7 +13,7 @@ const BUILT_IN: &[&str] =
     &["consistent-hash", "headers", "least-connections", "round-robin", "sticky-session", "traffic-split"];
 
 fn toml(text: &str) -> Result<Config, Problems> {
-    from_text(text, Format::Toml, Path::new("/nowhere"), "sluice.toml", BUILT_IN)
+    from_text(text, Format::Toml, Path::new("/nowhere"), "sluice.toml", BUILT_IN)?.finish()
 }
 
 #[test]

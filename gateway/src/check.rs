@@ -1,0 +1,205 @@
+//! A look at a configuration without serving it: everything that is wrong with the file, its keys, its certificates and its
+//! plugins, in one run. It listens nowhere, connects to nothing, and leaves a running gateway alone.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::config::{self, Draft, KeyPath, Problem, Problems, model};
+use crate::plugin::{FileError, Host, LoadError, Plugin, SealingKeys, StateDir, builtin, read_key};
+use crate::state;
+use crate::tls::{self, TlsError};
+use crate::upstream::Upstream;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Findings {
+    /// What the gateway would not start with, by line.
+    pub problems: Vec<Problem>,
+    /// What it starts with, and should be looked at soon; by line.
+    pub warnings: Vec<Problem>,
+    /// What the configuration has, in a line.
+    pub summary: String,
+}
+
+/// Why nothing could be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The configuration is not good enough for what was asked; one line for each problem.
+    #[error("{0}")]
+    Config(#[from] Problems),
+    /// The state folder is not to be had.
+    #[error("{0}")]
+    File(#[from] FileError),
+    /// The plugin host does not start.
+    #[error("plugins: {0}")]
+    Host(#[from] LoadError),
+}
+
+/// Reads a configuration, looks at every file that it names, loads every plugin, configures it for each of its uses and lets it
+/// answer synthetic questions. What only follows from another problem is not told.
+///
+/// # Errors
+/// If the file cannot be read as TOML or JSON, or the plugin host does not start.
+pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<Findings, CheckError> {
+    let draft = config::draft(file, &builtin::names())?;
+    let mut problems: Vec<Problem> = draft.problems().collect();
+    sealing_keys(&draft, &mut problems);
+    certificates(&draft, &mut problems);
+    let (host, keys) = (StateDir::open(state_dir)?.host()?, SealingKeys::of_the_moment()?);
+    let plugins = load(&draft, &host, &keys, &mut problems);
+    try_uses(&draft, &plugins, &keys, &mut problems);
+    // In a file with mistakes, what is unused may only be misspelled where it is used.
+    let warnings = if problems.is_empty() { unused(&draft).collect() } else { Vec::new() };
+    let summary = format!("{}: good: {}", file.display(), counts(&draft.config));
+    Ok(Findings { problems: Problems::new(problems).0, warnings: Problems::new(warnings).0, summary })
+}
+
+/// The JSON Schema of a configuration, with those of the plugins' own configurations: of the built-in ones, and of those that a
+/// file declares.
+///
+/// # Errors
+/// If the file or one of its plugins cannot be read, or the plugin host does not start.
+pub fn schema(file: Option<&Path>, state_dir: Option<PathBuf>) -> Result<Json, CheckError> {
+    let (host, keys) = (StateDir::open(state_dir)?.host()?, SealingKeys::of_the_moment()?);
+    let names = builtin::names();
+    let mut schemas = Vec::new();
+    let built_in: Vec<_> = names.iter().copied().map(config::built_in).collect();
+    for plugin in state::load_all(&built_in, &host, &keys, |_| None) {
+        let plugin = plugin?;
+        schemas.push((plugin.name.clone(), schema_of(&plugin)?));
+    }
+    if let Some(file) = file {
+        let draft = config::draft(file, &names)?;
+        let mut problems = Vec::new();
+        let declared = draft.config.plugins.iter().chain(&draft.unused.plugins).filter(|plugin| plugin.place.is_some());
+        let declared: Vec<_> = declared.cloned().collect();
+        for (settings, loaded) in declared.iter().zip(state::load_all(&declared, &host, &keys, |_| None)) {
+            match loaded.and_then(|plugin| schema_of(&plugin)) {
+                Ok(schema) => schemas.push((settings.name.clone(), schema)),
+                Err(error) => problems.push(state::problem_of_plugin(&draft.config, settings, &error)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Problems::new(problems).into());
+        }
+    }
+    Ok(config::schema_with(&schemas))
+}
+
+/// Null if the plugin takes no configuration.
+fn schema_of(plugin: &Plugin) -> Result<Json, LoadError> {
+    match plugin.description.config_schema.as_str() {
+        "" => Ok(Json::Null),
+        text => serde_json::from_str(text).map_err(|error| LoadError::Shape(format!("its `config-schema`: {error}"))),
+    }
+}
+
+fn counts(config: &model::Config) -> String {
+    let model::Config { listeners, routes, upstreams, uses, .. } = config;
+    let counts =
+        [(listeners.len(), "listener"), (routes.len(), "route"), (upstreams.len(), "upstream"), (uses.len(), "use")];
+    counts.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" })).join(", ")
+}
+
+/// What nothing refers to.
+fn unused(draft: &Draft) -> impl Iterator<Item = Problem> {
+    let places = &draft.config.places;
+    let plugins = draft.unused.plugins.iter().filter_map(|plugin| plugin.place.as_ref());
+    let plugins = plugins.map(|at| places.problem(&at.key("name"), "no use is of this plugin"));
+    let uses = draft.unused.uses.iter();
+    plugins.chain(uses.map(|at| places.problem(&at.key("name"), "stands in no chain, so that it was not tried")))
+}
+
+fn sealing_keys(draft: &Draft, problems: &mut Vec<Problem>) {
+    let Some(files) = &draft.config.sealing else { return };
+    let at = KeyPath::root().key("secrets").key("sealing");
+    let previous = files.previous.iter().map(|file| (at.key("previous-file"), file));
+    for (at, file) in [(at.key("current-file"), &files.current)].into_iter().chain(previous) {
+        if draft.is_sound(&at)
+            && let Err(error) = read_key(file)
+        {
+            problems.push(draft.config.places.problem(&at, error.to_string()));
+        }
+    }
+}
+
+fn certificates(draft: &Draft, problems: &mut Vec<Problem>) {
+    for (index, listener) in draft.config.listeners.iter().enumerate() {
+        let Some(tls) = &listener.tls else { continue };
+        let list = KeyPath::root().key("listener").index(index).key("tls").key("certificates");
+        let load = |tls: &model::Tls| tls::Server::load(tls, listener.h2, listener.http1, None);
+        let before = problems.len();
+        for (index, files) in tls.certificates.iter().enumerate() {
+            let at = list.index(index);
+            if draft.is_sound(&at)
+                && let Err(error) = load(&model::Tls { certificates: vec![files.clone()], clients: None })
+            {
+                let at = at.key(if is_of_key(&error, files) { "key" } else { "certificate" });
+                problems.push(draft.config.places.problem(&at, error.to_string()));
+            }
+        }
+        // Together they may lack names.
+        if draft.is_sound(&list)
+            && problems.len() == before
+            && let Err(error) = load(tls)
+        {
+            problems.push(draft.config.places.problem(&list, error.to_string()));
+        }
+    }
+}
+
+/// Whether the key of the two files is to blame.
+fn is_of_key(error: &TlsError, files: &model::CertificateFiles) -> bool {
+    match error {
+        TlsError::NoKey { .. } | TlsError::Key { .. } | TlsError::Mismatch { .. } => true,
+        TlsError::Read { file, .. } | TlsError::Pem { file, .. } => *file == files.key && *file != files.certificate,
+        _ => false,
+    }
+}
+
+/// The plugins that uses need, by index; none for those that are wrong.
+fn load(draft: &Draft, host: &Host, keys: &SealingKeys, problems: &mut Vec<Problem>) -> Vec<Option<Arc<Plugin>>> {
+    let mut load = |plugins: &[model::Plugin]| {
+        let mut loaded = Vec::with_capacity(plugins.len());
+        for (settings, outcome) in plugins.iter().zip(state::load_all(plugins, host, keys, |_| None)) {
+            let sound = settings
+                .place
+                .as_ref()
+                .is_none_or(|place| ["path", "sha256", "limits"].iter().all(|key| draft.is_sound(&place.key(key))));
+            if sound && let Err(error) = &outcome {
+                problems.push(state::problem_of_plugin(&draft.config, settings, error));
+            }
+            loaded.push(outcome.ok().filter(|_| sound));
+        }
+        loaded
+    };
+    load(&draft.unused.plugins);
+    load(&draft.config.plugins)
+}
+
+/// Every use of a plugin that is there, at a place that is sound.
+fn try_uses(draft: &Draft, plugins: &[Option<Arc<Plugin>>], keys: &SealingKeys, problems: &mut Vec<Problem>) {
+    let config = &draft.config;
+    let upstreams: Vec<_> = config.upstreams.iter().map(|settings| Upstream::new(settings, None)).collect();
+    let mut uses = Vec::with_capacity(config.uses.len());
+    for settings in &config.uses {
+        let Some(plugin) = &plugins[settings.plugin] else { continue };
+        let sees_all = settings.upstreams.iter().all(|upstream| *upstream < upstreams.len());
+        // The use itself where it is not configured.
+        let (configured, _) = config.places.below(&settings.place, "/config");
+        if !sees_all || !draft.is_sound(&configured) {
+            continue;
+        }
+        let mut hooks = state::chains(config).filter(|(_, stands)| std::ptr::eq(*stands, settings));
+        let tried = hooks.try_for_each(|(hook, _)| state::check_hook(hook, plugin)).and_then(|()| {
+            let owner = state::make_use(config, settings, &upstreams, &uses, &[], keys)?;
+            uses.push(owner.clone());
+            plugin.trial(&owner)
+        });
+        if let Err(error) = tried {
+            problems.extend(state::problems_of_use(config, settings, &error));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The configuration read again, and what its files hold: everything is built aside, what has not changed is taken over, and
+//! the workers switch one by one. Anything wrong on the way leaves all as it was and is said.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Control;
+use crate::config::model::{Config, PluginSource};
+use crate::config::{self, Problem, Problems};
+use crate::observe::log;
+use crate::plugin::{Digest, builtin};
+use crate::state::{Builder, Built, sealing_keys};
+
+/// What one look at the configuration gave.
+type Looked = Result<Option<(Built, Digest)>, Problems>;
+
+impl Control {
+    /// Reads the configuration again and serves it. `asked`: also if its text has not changed.
+    pub(super) async fn reload(&mut self, asked: bool) {
+        let (file, live) = (self.file.clone(), self.loaded);
+        let build = self.builder();
+        let looked = self.aside(move || -> Looked {
+            let digest = digest(&file)?;
+            if digest == live && !asked {
+                return Ok(None);
+            }
+            let config = config::load(&file, &builtin::names())?;
+            build(config).map(|built| Some((built, digest)))
+        });
+        match looked.await.unwrap_or_else(|panic| Err(self.problem(panic))) {
+            Ok(Some((built, digest))) => {
+                self.loaded = digest;
+                log::set_level(&built.serving.plan.config.log.level);
+                self.serve(built, "reload").await;
+            }
+            Ok(None) => {}
+            Err(problems) => self.refuse(&problems),
+        }
+    }
+
+    /// Reads the files again that the live configuration names: certificates, keys.
+    pub(super) async fn renew(&mut self) {
+        let config = self.serving.plan.config.clone();
+        let build = self.builder();
+        let built = self.aside(move || build(config)).await.unwrap_or_else(|panic| Err(self.problem(panic)));
+        match built {
+            Ok(built) if built.serving.reads_as(&self.serving) => {}
+            Ok(built) => self.serve(built, "files read again").await,
+            Err(problems) => self.refuse(&problems),
+        }
+    }
+
+    /// All files that say what is served.
+    pub(super) fn files(&self) -> BTreeSet<PathBuf> {
+        let config = &self.serving.plan.config;
+        let plugins = config.plugins.iter().filter_map(|plugin| match &plugin.source {
+            PluginSource::File { path, .. } => Some(path.clone()),
+            PluginSource::BuiltIn(_) => None,
+        });
+        let tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+        let tls = tls.flat_map(|tls| {
+            let pairs = tls.certificates.iter().flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]);
+            pairs.chain(tls.clients.iter().map(|clients| clients.ca.clone()))
+        });
+        let keys = config.sealing.iter();
+        let keys = keys.flat_map(|files| std::iter::once(files.current.clone()).chain(files.previous.clone()));
+        plugins.chain(tls).chain(keys).chain([self.file.clone()]).collect()
+    }
+
+    /// What builds a configuration, to be called on another thread.
+    fn builder(&self) -> impl FnOnce(Config) -> Result<Built, Problems> + Send + 'static {
+        let (host, file, state_dir, bind) = (self.host.clone(), self.file.clone(), self.state_dir.clone(), self.bind);
+        let (before, notices) = (self.serving.clone(), self.notices.upgrade());
+        move |mut config| {
+            keep_what_lasts(&mut config, &before.plan.config);
+            let Some(notices) = notices else { return Err(problem(&file, "the gateway ends".to_owned())) };
+            let keys = sealing_keys(&config, &state_dir)?;
+            Builder { host: &host, notices: &notices, bind, before: Some(&before) }.build(config, keys)
+        }
+    }
+
+    async fn serve(&mut self, built: Built, event: &'static str) {
+        let (opened, before, now) = (built.opened.len(), self.serving.clone(), &built.serving);
+        let closed = before.listeners.iter().filter(|old| !now.listeners.iter().any(|new| new.id == old.id)).count();
+        let kept = now.plan.uses.iter().filter(|one| before.plan.uses.iter().any(|other| Arc::ptr_eq(one, other)));
+        let kept = kept.count();
+        self.hand_over(built).await;
+        self.watch.follow(self.files());
+        let Config { routes, upstreams, uses, .. } = &self.serving.plan.config;
+        tracing::info!(
+            target: "sluice",
+            file = %self.file.display(),
+            listeners_opened = opened,
+            listeners_closed = closed,
+            routes = routes.len(),
+            upstreams = upstreams.len(),
+            uses = uses.len(),
+            uses_kept = kept,
+            "{event}"
+        );
+    }
+
+    fn refuse(&self, problems: &Problems) {
+        for Problem { file, line, key, message } in &problems.0 {
+            tracing::warn!(target: "sluice", %file, line, %key, reason = %message, "reload refused");
+        }
+    }
+
+    fn problem(&self, message: String) -> Problems {
+        problem(&self.file, message)
+    }
+}
+
+/// What takes effect at the next start only.
+fn keep_what_lasts(config: &mut Config, live: &Config) {
+    let lasts = |key: &'static str| tracing::warn!(target: "sluice", key, "this change takes effect at the next start");
+    if config.workers != live.workers {
+        lasts("workers");
+        config.workers = live.workers;
+    }
+    if config.admin != live.admin {
+        lasts("admin");
+        config.admin = live.admin.clone();
+    }
+}
+
+/// Of the configuration's text, to see whether it has changed.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn digest(file: &Path) -> Result<Digest, Problems> {
+    std::fs::read(file).map(|text| Digest::of(&text)).map_err(|error| problem(file, format!("cannot be read: {error}")))
+}
+
+fn problem(file: &Path, message: String) -> Problems {
+    Problems(vec![Problem { file: file.display().to_string(), line: 0, key: String::new(), message }])
+}

@@ -1,0 +1,136 @@
+//! All that serves at one time, and what each worker has to know to serve it after something else.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::build::make_slots;
+use super::listeners::{Listening, Opened};
+use super::{Listener, Plan, Share};
+use crate::config::model::{self, PluginIndex, UseIndex};
+use crate::plugin::{LoadError, Notice, Plugin, SealingKeys, Slot, Use};
+
+/// All that serves: the plan with what only those need who change it.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// What all workers share.
+    pub plan: Arc<Plan>,
+    /// The version of each plugin that is live, by [`PluginIndex`].
+    pub plugins: Vec<Arc<Plugin>>,
+    /// The slots of each use, by [`UseIndex`].
+    pub slots: Vec<Vec<Arc<Slot>>>,
+    /// Where clients come in, in the order of the configuration.
+    pub listeners: Vec<Listening>,
+    /// The gateway's keys.
+    pub keys: SealingKeys,
+}
+
+/// What was built, and nobody has yet.
+#[derive(Debug)]
+pub struct Built {
+    /// What is to serve.
+    pub serving: Serving,
+    /// The sockets of listeners that are new.
+    pub opened: Vec<Opened>,
+}
+
+impl Serving {
+    /// The version that serves for a plugin of these settings.
+    pub(super) fn live(&self, settings: &model::Plugin) -> Option<&Arc<Plugin>> {
+        let is_it = |known: &model::Plugin| {
+            known.name == settings.name && known.source == settings.source && known.limits == settings.limits
+        };
+        let index = self.plan.config.plugins.iter().position(is_it)?;
+        self.plugins.get(index)
+    }
+
+    /// The slots of that very use.
+    pub(super) fn slots_of(&self, owner: &Arc<Use>) -> Option<&Vec<Arc<Slot>>> {
+        let place = self.plan.uses.iter().position(|known| Arc::ptr_eq(known, owner))?;
+        self.slots.get(place)
+    }
+
+    /// The slots of uses that stand where `owner` stands, whatever their settings.
+    pub(super) fn alike(&self, owner: &Use) -> impl Iterator<Item = &Arc<Slot>> {
+        let is_it = |slot: &&Arc<Slot>| {
+            let name = |owner: &Use| owner.upstream.as_ref().map(|upstream| upstream.name.clone());
+            slot.owner.name == owner.name && slot.owner.plugin == owner.plugin && name(&slot.owner) == name(owner)
+        };
+        self.slots.iter().flatten().filter(is_it)
+    }
+
+    /// The same with another version of a plugin, whose slots are made aside: filled where those of before are in use.
+    ///
+    /// # Errors
+    /// Why no instance of it can be made.
+    pub fn with_version(
+        &self,
+        index: PluginIndex,
+        plugin: Arc<Plugin>,
+        notices: &mpsc::Sender<Notice>,
+    ) -> Result<Self, LoadError> {
+        let mut next = self.clone();
+        for place in self.uses_of(index) {
+            let was_awake = self.slots[place].iter().any(|slot| slot.is_awake());
+            next.slots[place] = make_slots(&self.plan.uses[place], &plugin, notices, was_awake)?;
+        }
+        next.plugins[index] = plugin;
+        Ok(next)
+    }
+
+    /// The uses of a plugin.
+    pub fn uses_of(&self, index: PluginIndex) -> impl Iterator<Item = UseIndex> {
+        let uses = self.plan.config.uses.iter().enumerate();
+        uses.filter(move |(_, settings)| settings.plugin == index).map(|(place, _)| place)
+    }
+
+    /// True if nothing was different in the files from which both were made.
+    pub fn reads_as(&self, other: &Self) -> bool {
+        let listeners = self.listeners.iter().zip(&other.listeners);
+        self.keys == other.keys
+            && self.listeners.len() == other.listeners.len()
+            && listeners.into_iter().all(|(one, other)| Arc::ptr_eq(&one.entrance, &other.entrance))
+    }
+
+    /// What came in the place of slots of `before`.
+    fn retired<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = (Arc<Slot>, Option<Arc<Slot>>)> {
+        let stays = |old: &&Arc<Slot>| {
+            self.slots_of(&old.owner).is_some_and(|slots| slots.iter().any(|slot| Arc::ptr_eq(slot, old)))
+        };
+        before.slots.iter().flatten().filter(move |old| !stays(old)).map(|old| {
+            let successor = self.alike(&old.owner).find(|new| new.number == old.number);
+            (old.clone(), successor.cloned())
+        })
+    }
+}
+
+impl Built {
+    /// What each worker is to serve, after `before`.
+    pub fn shares(mut self, before: Option<&Serving>) -> (Serving, Vec<Share>) {
+        let now = &self.serving;
+        let retired: Vec<_> = before.into_iter().flat_map(|before| now.retired(before)).collect();
+        let share = |worker: usize| {
+            let slots = now.slots.iter().map(|slots| slots[worker % slots.len()].clone()).collect();
+            let listener = |Listening { id, entrance }: &Listening| {
+                let opened = self.opened.iter_mut().find(|opened| opened.id == *id);
+                let socket = opened.and_then(|opened| opened.sockets.pop());
+                Listener { id: *id, entrance: entrance.clone(), socket }
+            };
+            let listeners = now.listeners.iter().map(listener).collect();
+            // Where workers share a slot, the one with its number sees to it.
+            let retired = retired.iter().filter(|(old, _)| old.number == worker).cloned().collect();
+            Share { plan: now.plan.clone(), slots, listeners, retired }
+        };
+        let shares = (0..now.plan.config.workers).map(share).collect();
+        (self.serving, shares)
+    }
+
+    /// Says where it listens from now on.
+    pub fn announce(&self) {
+        let is_new = |listening: &&Listening| self.opened.iter().any(|opened| opened.id == listening.id);
+        for Listening { id, entrance } in self.serving.listeners.iter().filter(is_new) {
+            let (address, tls) = (entrance.address, entrance.tls.is_some());
+            tracing::info!(target: "sluice", listener = id, %address, tls, "listening");
+        }
+    }
+}

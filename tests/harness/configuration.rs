@@ -151,7 +151,8 @@ impl Configuration {
         text
     }
 
-    fn text(&self) -> String {
+    /// Its text.
+    pub fn text(&self) -> String {
         let mut text = format!("workers = {}\n{}", self.workers, self.top);
         let certificates =
             r#"{ certificate = "site.pem", key = "site.key" }, { certificate = "other.pem", key = "other.key" }"#;

@@ -58,16 +58,47 @@ impl Gateway {
         command_of("check", folder.path()).output().unwrap()
     }
 
+    /// The folder of the configuration.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The file of a plugin.
     pub fn file(&self, plugin: &str) -> PathBuf {
         self.folder.path().join(format!("{plugin}.wasm"))
     }
 
-    /// Saves a plugin's file as a good tool does: written aside, then renamed over the old one.
+    /// Saves a plugin's file.
     pub fn save(&self, plugin: &str, content: &[u8]) {
-        let aside = self.folder.path().join(format!(".{plugin}.new"));
+        self.put(&format!("{plugin}.wasm"), content);
+    }
+
+    /// Saves a file as a good tool does: written aside, then renamed over the old one.
+    pub fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+        let aside = self.folder.path().join(format!(".{name}.new"));
         fs::write(&aside, content).unwrap();
-        fs::rename(&aside, self.file(plugin)).unwrap();
+        fs::rename(&aside, self.folder.path().join(name)).unwrap();
+    }
+
+    /// Asks it to look at its files, as an operator does.
+    pub fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+    }
+
+    /// Saves another configuration and waits until it is served. Gives the event.
+    pub async fn reload(&self, configuration: &str) -> Event {
+        let before = self.log.filter("reload", |_| true).len();
+        self.put("sluice.toml", configuration);
+        self.hang_up();
+        self.log.wait_for_all("reload", before + 1, |_| true).await.remove(before)
+    }
+
+    /// Saves another configuration and gives what is said against it.
+    pub async fn refused_reload(&self, configuration: &str) -> Vec<Event> {
+        let before = self.log.filter("reload refused", |_| true).len();
+        self.put("sluice.toml", configuration);
+        self.hang_up();
+        self.log.wait_for_all("reload refused", before + 1, |_| true).await.split_off(before)
     }
 
     /// Saves a plugin's file and waits until each of those uses has switched.

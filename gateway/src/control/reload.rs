@@ -16,7 +16,8 @@ use crate::state::{Builder, Built, sealing_keys};
 type Looked = Result<Option<(Built, Digest)>, Problems>;
 
 impl Control {
-    /// Reads the configuration again and serves it. `asked`: also if its text has not changed.
+    /// Reads the configuration again and serves it. If its text has not changed, only the files that it names are read again,
+    /// unless an operator has `asked`.
     pub(super) async fn reload(&mut self, asked: bool) {
         let (file, live) = (self.file.clone(), self.loaded);
         let build = self.builder();
@@ -34,7 +35,7 @@ impl Control {
                 log::set_level(&built.serving.plan.config.log.level);
                 self.serve(built, "reload").await;
             }
-            Ok(None) => {}
+            Ok(None) => self.renew().await,
             Err(problems) => self.refuse(&problems),
         }
     }

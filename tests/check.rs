@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -188,6 +189,8 @@ certificates = [
   { certificate = "short",
     key = "site.key" },
 ]
+client-ca = "site.pem"
+client-headers = { host = "subject" }
 "#;
     let other = certificates::site(&["other.test"]);
     let files: [(&str, &[u8]); 3] =
@@ -197,6 +200,8 @@ certificates = [
         "3: secrets.sealing.previous-file: there is no file",
         "10: listener[0].tls.certificates[1].key: not the private key of the certificate",
         "11: listener[0].tls.certificates[2].certificate: no certificate in this file",
+        "14: listener[0].tls.client-ca: is not the certificate of an authority",
+        "15: listener[0].tls.client-headers.host: this field is not for saying who a client is",
     ];
     assert_told(&folder(&files), "sluice.toml", &expected);
 }
@@ -231,17 +236,53 @@ async fn a_good_file_is_good_and_the_gateway_that_serves_it_goes_on() {
 }
 
 #[test]
-fn what_should_be_looked_at_is_a_warning_and_leaves_the_file_good() {
+fn what_nothing_needs_is_a_warning() {
     let text = "listener = [{ address = '127.0.0.1:0' }]\n[[plugin]]\nname = 'mine'\npath = 'mine.wasm'\n\
                 [[use]]\nname = 'u'\nplugin = 'headers'\n";
     let mine = component("stamp_v1");
     let folder = folder(&[("sluice.toml", text.as_bytes()), ("mine.wasm", &mine)]);
+    let expected =
+        ["3: plugin[0].name: no use is of this plugin", "6: use[0].name: stands in no chain, so that it was not tried"];
+    assert_warned(&folder, &expected);
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_a_warning() {
+    let text = r#"[[listener]]
+address = "127.0.0.1:0"
+[listener.tls]
+certificates = [
+  { certificate = "site.pem", key = "site.key" },
+  { certificate = "past.pem", key = "past.key" },
+  { certificate = "soon.pem", key = "soon.key" },
+  { certificate = "later.pem", key = "later.key" },
+]
+"#;
+    let (now, half_days) = (SystemTime::now(), |count| Duration::from_hours(12) * count);
+    let site = |end| certificates::site_until(&["a.test", "b.test"], end);
+    let [past, soon, later] = [now - half_days(7), now + half_days(41), now + half_days(43)].map(site);
+    let folder = folder(&[
+        ("sluice.toml", text.as_bytes()),
+        ("past.pem", past.certificate.as_bytes()),
+        ("past.key", past.key.as_bytes()),
+        ("soon.pem", soon.certificate.as_bytes()),
+        ("soon.key", soon.key.as_bytes()),
+        ("later.pem", later.certificate.as_bytes()),
+        ("later.key", later.key.as_bytes()),
+    ]);
+    let expected = [
+        "6: listener[0].tls.certificates[1].certificate: the certificate of a.test, b.test ended 3 days ago",
+        "7: listener[0].tls.certificates[2].certificate: the certificate of a.test, b.test ends in 20 days",
+    ];
+    assert_warned(&folder, &expected);
+}
+
+/// Asserts that exactly these warnings are told, and that the file is good.
+fn assert_warned(folder: &TempDir, expected: &[&str]) {
     let path = folder.path().join("sluice.toml");
     let output = sluice("check", &path);
     let said = String::from_utf8(output.stderr).unwrap();
-    let expected =
-        ["3: plugin[0].name: no use is of this plugin", "6: use[0].name: stands in no chain, so that it was not tried"];
-    let expected = expected.map(|warning| format!("warning: {}:{warning}\n", path.display())).concat();
+    let expected: String = expected.iter().map(|told| format!("warning: {}:{told}\n", path.display())).collect();
     assert_eq!((said, output.status.code()), (expected, Some(0)));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("good: 1 listener, 0 routes, 0 upstreams, 0 uses"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("sluice.toml: good: 1 listener, 0 routes"));
 }

@@ -3,14 +3,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value as Json;
 
 use crate::config::{self, Draft, KeyPath, Problem, Problems, model};
 use crate::plugin::{FileError, Host, LoadError, Plugin, SealingKeys, StateDir, builtin, read_key};
 use crate::state;
-use crate::tls::{self, TlsError};
+use crate::tls::{self, Expiry};
 use crate::upstream::Upstream;
+
+/// A certificate that ends before so many days are over should be renewed.
+const SOON_DAYS: u64 = 21;
+/// Seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 /// What was found.
 #[derive(Debug)]
@@ -45,13 +51,16 @@ pub enum CheckError {
 pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<Findings, CheckError> {
     let draft = config::draft(file, &builtin::names())?;
     let mut problems: Vec<Problem> = draft.problems().collect();
+    let mut warnings = Vec::new();
     sealing_keys(&draft, &mut problems);
-    certificates(&draft, &mut problems);
+    certificates(&draft, &mut problems, &mut warnings);
     let (host, keys) = (StateDir::open(state_dir)?.host()?, SealingKeys::of_the_moment()?);
     let plugins = load(&draft, &host, &keys, &mut problems);
     try_uses(&draft, &plugins, &keys, &mut problems);
     // In a file with mistakes, what is unused may only be misspelled where it is used.
-    let warnings = if problems.is_empty() { unused(&draft).collect() } else { Vec::new() };
+    if problems.is_empty() {
+        warnings.extend(unused(&draft));
+    }
     let summary = format!("{}: good: {}", file.display(), counts(&draft.config));
     Ok(Findings { problems: Problems::new(problems).0, warnings: Problems::new(warnings).0, summary })
 }
@@ -125,37 +134,49 @@ fn sealing_keys(draft: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
-fn certificates(draft: &Draft, problems: &mut Vec<Problem>) {
-    for (index, listener) in draft.config.listeners.iter().enumerate() {
-        let Some(tls) = &listener.tls else { continue };
-        let list = KeyPath::root().key("listener").index(index).key("tls").key("certificates");
-        let load = |tls: &model::Tls| tls::Server::load(tls, listener.h2, listener.http1, None);
-        let before = problems.len();
-        for (index, files) in tls.certificates.iter().enumerate() {
-            let at = list.index(index);
-            if draft.is_sound(&at)
-                && let Err(error) = load(&model::Tls { certificates: vec![files.clone()], clients: None })
-            {
-                let at = at.key(if is_of_key(&error, files) { "key" } else { "certificate" });
-                problems.push(draft.config.places.problem(&at, error.to_string()));
+fn certificates(draft: &Draft, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    let Draft { config, .. } = draft;
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let Some(settings) = &listener.tls else { continue };
+        let at = state::place_of_tls(index);
+        let load = |certificates, clients| {
+            tls::Server::load(&model::Tls { certificates, clients }, listener.h2, listener.http1, None)
+        };
+        let mut good = Vec::with_capacity(settings.certificates.len());
+        for (number, files) in settings.certificates.iter().enumerate() {
+            if !draft.is_sound(&at.key("certificates").index(number)) {
+                continue;
+            }
+            match load(vec![files.clone()], None) {
+                Ok(_) => good.push(files.clone()),
+                Err(error) => problems.push(state::problem_of_tls(config, index, &error)),
             }
         }
-        // Together they may lack names.
-        if draft.is_sound(&list)
-            && problems.len() == before
-            && let Err(error) = load(tls)
-        {
-            problems.push(draft.config.places.problem(&list, error.to_string()));
+        if draft.is_sound(&at.key("client-headers")) {
+            problems.extend(state::problems_of_headers(config, index));
+        }
+        if good.is_empty() {
+            continue;
+        }
+        let clients = settings.clients.clone().filter(|_| draft.is_sound(&at.key("client-ca")));
+        match load(good, clients) {
+            Ok(server) => warnings.extend(server.expiries().iter().filter_map(|expiry| {
+                let message = ends_soon(expiry, SystemTime::now())?;
+                Some(config.places.problem(&state::place_of_file(config, index, &expiry.file), message))
+            })),
+            Err(error) => problems.push(state::problem_of_tls(config, index, &error)),
         }
     }
 }
 
-/// Whether the key of the two files is to blame.
-fn is_of_key(error: &TlsError, files: &model::CertificateFiles) -> bool {
-    match error {
-        TlsError::NoKey { .. } | TlsError::Key { .. } | TlsError::Mismatch { .. } => true,
-        TlsError::Read { file, .. } | TlsError::Pem { file, .. } => *file == files.key && *file != files.certificate,
-        _ => false,
+/// None if there is time yet.
+fn ends_soon(expiry: &Expiry, now: SystemTime) -> Option<String> {
+    let days = |time: Duration| time.as_secs() / DAY;
+    let whose = expiry.names.join(", ");
+    match expiry.not_after.duration_since(now) {
+        Ok(left) if days(left) < SOON_DAYS => Some(format!("the certificate of {whose} ends in {} days", days(left))),
+        Ok(_) => None,
+        Err(past) => Some(format!("the certificate of {whose} ended {} days ago", days(past.duration()))),
     }
 }
 

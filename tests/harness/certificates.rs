@@ -2,6 +2,7 @@
 //! else, and as many for clients as a test makes.
 
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -64,9 +65,19 @@ pub struct Site {
 
 /// A certificate for those names, signed by the tests' authority.
 pub fn site(names: &[&str]) -> Site {
+    signed(names, |_| {})
+}
+
+/// The same, over at that time.
+pub fn site_until(names: &[&str], end: SystemTime) -> Site {
+    signed(names, |parameters| parameters.not_after = end.into())
+}
+
+fn signed(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Site {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut parameters = CertificateParams::new(names.clone()).unwrap();
     parameters.distinguished_name.push(DnType::CommonName, names[0].clone());
+    change(&mut parameters);
     let key = KeyPair::generate().unwrap();
     let certificate = parameters.signed_by(&key, &authority().issuer).unwrap();
     Site { certificate: certificate.pem(), key: key.serialize_pem() }

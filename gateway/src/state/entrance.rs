@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use http::header::HeaderName;
 
+use super::problems::{place_of_tls, problem_of_tls};
 use crate::config::model::{self, Config};
-use crate::config::{KeyPath, Problems};
+use crate::config::{Problem, Problems};
 use crate::message::fields;
 use crate::tls;
 
@@ -44,19 +45,14 @@ impl Entrance {
     /// Header names that the gateway must not set, and what is wrong with the files of its TLS.
     pub fn build(config: &Config, index: usize, before: Option<&Entrance>) -> Result<Entrance, Problems> {
         let settings = config.listeners[index].clone();
-        let at = KeyPath::root().key("listener").index(index).key("tls");
-        let mut problems = Vec::new();
-        for name in client_headers(&settings) {
-            if let Err(reason) = check(name) {
-                problems.push(config.places.problem(&at.key("client-headers").key(name), reason));
-            }
-        }
+        let mut problems = problems_of_headers(config, index);
         let tls = settings.tls.as_ref().map(|tls| {
             let before = before.and_then(|before| before.tls.as_ref());
-            tls::Server::load(tls, settings.h2, settings.http1, before)
+            let loaded = tls::Server::load(tls, settings.h2, settings.http1, before);
+            loaded.map_err(|error| problem_of_tls(config, index, &error))
         });
-        let tls = tls.transpose().unwrap_or_else(|error| {
-            problems.push(config.places.problem(&at, error.to_string()));
+        let tls = tls.transpose().unwrap_or_else(|problem| {
+            problems.push(problem);
             None
         });
         if !problems.is_empty() {
@@ -89,6 +85,14 @@ impl Entrance {
             _ => false,
         }
     }
+}
+
+/// Fields that the listener at `index` is to tell of its clients by, and must not.
+pub fn problems_of_headers(config: &Config, index: usize) -> Vec<Problem> {
+    let at = place_of_tls(index).key("client-headers");
+    let names = client_headers(&config.listeners[index]);
+    let wrong = names.filter_map(|name| Some((name, check(name).err()?)));
+    wrong.map(|(name, reason)| config.places.problem(&at.key(name), reason)).collect()
 }
 
 /// Names of fields that tell of the certificates of this listener's clients.

@@ -1,8 +1,11 @@
-//! What is wrong with plugins, their uses and the gateway's keys, at its place in the configuration.
+//! What is wrong with plugins, their uses, certificates and the gateway's keys, at its place in the configuration.
+
+use std::path::Path;
 
 use crate::config::model::{self, Config};
 use crate::config::{KeyPath, Problem, Problems};
 use crate::plugin::{Issue, LoadError, SealingKeys, StateDir};
+use crate::tls::TlsError;
 
 /// The keys of sealed cookies: from the files that the configuration names, or the one that is kept in the state folder.
 ///
@@ -19,6 +22,35 @@ pub fn sealing_keys(config: &Config, state_dir: &StateDir) -> Result<SealingKeys
         };
         Problems(vec![config.places.problem(&at, error.to_string())])
     })
+}
+
+/// What is wrong with the files of a listener's TLS, at the key that names the one to mend.
+pub fn problem_of_tls(config: &Config, listener: usize, error: &TlsError) -> Problem {
+    let at = match error {
+        // The same file may be a certificate of its own.
+        TlsError::NoAuthority { .. } => place_of_tls(listener).key("client-ca"),
+        _ => error.file().map_or_else(|| place_of_tls(listener), |file| place_of_file(config, listener, file)),
+    };
+    config.places.problem(&at, error.to_string())
+}
+
+/// The key that names a file of a listener's TLS.
+pub fn place_of_file(config: &Config, listener: usize, file: &Path) -> KeyPath {
+    let at = place_of_tls(listener);
+    let Some(settings) = &config.listeners[listener].tls else { return at };
+    for (index, files) in settings.certificates.iter().enumerate() {
+        for (key, named) in [("certificate", &files.certificate), ("key", &files.key)] {
+            if named == file {
+                return at.key("certificates").index(index).key(key);
+            }
+        }
+    }
+    at.key("client-ca")
+}
+
+/// The `tls` of a listener.
+pub fn place_of_tls(listener: usize) -> KeyPath {
+    KeyPath::root().key("listener").index(listener).key("tls")
 }
 
 /// What is wrong with a plugin, at its place in the configuration.

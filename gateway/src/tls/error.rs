@@ -1,7 +1,7 @@
 //! Why there is no TLS to be had from a configuration: each reason with the file that it lies in.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem;
 
@@ -83,4 +83,22 @@ pub enum TlsError {
     /// A certificate could not be made.
     #[error("no certificate could be made: {0}")]
     SelfSigned(#[from] rcgen::Error),
+}
+
+impl TlsError {
+    /// The file that has to be mended; none if no file is to blame.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Read { file, .. }
+            | Self::Pem { file, .. }
+            | Self::NoCertificate { file }
+            | Self::NoKey { file }
+            | Self::Certificate { file, .. }
+            | Self::NoAuthority { file, .. }
+            | Self::Key { file, .. }
+            | Self::Mismatch { key: file, .. }
+            | Self::NoNames { file } => Some(file),
+            Self::NoCertificates | Self::Library(_) | Self::SelfSigned(_) => None,
+        }
+    }
 }

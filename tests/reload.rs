@@ -369,8 +369,8 @@ async fn a_reload_keeps_the_version_of_a_plugin_that_is_live() {
     gateway.swap("stamp", &component("stamp_v2"), &["all/routing/stamp"]).await;
     // A bad file is not taken, and a reload does not stumble over it.
     gateway.refused_swap("stamp", b"nothing").await;
-    let event = gateway.reload(&base.clone().endpoint(0, "weight = 2").text()).await;
-    assert_eq!(event.number("uses_kept"), 1, "the use of another upstream: {event:?}");
+    let event = gateway.reload(&base.clone().route("timeouts = { connect = \"1s\" }").text()).await;
+    assert_eq!((event.number("uses"), event.number("uses_kept")), (2, 2), "{event:?}");
     let mut client = Client::h2(&gateway).await;
     assert_eq!(client.get("/").await.seen_field("x-routed-by"), "v2");
     // A plugin whose entry changes is loaded from its file.

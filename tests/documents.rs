@@ -9,7 +9,7 @@
 //! - `python`, `js`: a plugin, built and loaded where the tool is installed (`plugins`).
 //! - `sh`: commands whose programs are known and whose flags exist; `ini`: a systemd unit (`commands`).
 //! - `json`: a line of the log, with the fields that the program writes (`events`).
-//! - `text`: in docs/start.md what the commands before it print (`walk`); elsewhere a drawing.
+//! - `text`: in docs/start.md what the commands before it print (`walk`); elsewhere a drawing, for the eye.
 
 mod blocks;
 mod commands;
@@ -19,6 +19,8 @@ mod plugins;
 mod walk;
 
 use blocks::{Document, documents, is_markdown};
+
+use crate::harness::guests::workspace;
 
 /// Followed as a whole by `walk`.
 const START: &str = "docs/start.md";
@@ -50,6 +52,19 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A drawing that stands in two documents is the same in both.
+#[test]
+fn the_order_of_imports_is_told_alike_everywhere() {
+    let order = |text: &str| {
+        let from = text.find("main ->").unwrap_or_else(|| panic!("no order of imports in: {text}"));
+        let to = from + text[from..].find("-> config").unwrap();
+        text[from..to].split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let [readme, architecture] = ["README.md", "docs/architecture.md"].map(|name| workspace().join(name));
+    let [readme, architecture] = [readme, architecture].map(|path| std::fs::read_to_string(path).unwrap());
+    assert_eq!(order(&architecture), order(&readme));
 }
 
 fn has_anchor(path: &std::path::Path, anchor: &str) -> bool {

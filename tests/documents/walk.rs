@@ -66,7 +66,7 @@ impl Reader {
     async fn new() -> Self {
         let documents = plugins::folder();
         // What is made below is no part of a workspace further up.
-        plugins::write(&documents.join("Cargo.toml"), "[workspace]\nexclude = [\"site\"]\n");
+        plugins::write(&documents.join("Cargo.toml"), "[workspace]\nexclude = [\"site\", \"sluice\"]\n");
         let folder = documents.join("site");
         fs::create_dir_all(folder.join("tiers")).unwrap();
         // It may be there from another run.
@@ -134,7 +134,7 @@ impl Reader {
         let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{place}: {line}: {said}");
-        self.printed += &String::from_utf8_lossy(&output.stdout);
+        self.printed += &format!("{}\n", String::from_utf8_lossy(&output.stdout));
     }
 
     /// A program where the reader is, with the gateway's own beside it.

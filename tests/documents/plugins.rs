@@ -91,10 +91,20 @@ fn kebab(name: &str) -> String {
 /// The folder in which documents are followed: a workspace of its own with this one's versions.
 pub fn folder() -> PathBuf {
     let folder = target().join("documents");
-    fs::create_dir_all(&folder).unwrap();
-    // Another test of this run may have made it.
-    let _ = symlink(workspace(), folder.join("sluice"));
+    link(&folder);
     folder
+}
+
+/// Puts this workspace beside what is followed, as `sluice`.
+fn link(folder: &Path) {
+    let link = folder.join("sluice");
+    fs::create_dir_all(folder).unwrap();
+    if fs::read_link(&link).ok() != Some(workspace()) {
+        // There is none, or another checkout with the same target folder has left its own.
+        let _ = fs::remove_file(&link);
+        // Another test of this run may have been quicker.
+        let _ = symlink(workspace(), link);
+    }
 }
 
 /// Writes what is not there yet, so that cargo builds only what has changed.
@@ -117,7 +127,7 @@ fn written() -> &'static PathBuf {
             &format!("[workspace]\nresolver = \"3\"\nexclude = [\"sluice\"]\nmembers = {members:?}\n"),
         );
         write(&folder.join("Cargo.lock"), &fs::read_to_string(workspace().join("Cargo.lock")).unwrap());
-        let _ = symlink(workspace(), folder.join("sluice"));
+        link(&folder);
         for (name, made) in &crates {
             write(&folder.join(name).join("Cargo.toml"), &made.manifest);
             write(&folder.join(name).join("src/lib.rs"), &made.source);

@@ -1,11 +1,11 @@
-//! What the documents show is true: README.md and docs/. Every fenced block is of a kind that some test holds, every link
-//! leads somewhere, and docs/start.md is followed step by step.
+//! What the documents show is true: README.md and docs/. Every fenced block is of a kind that some test holds, every
+//! link leads somewhere, and docs/start.md is followed step by step.
 //!
 //! The kinds, by what stands behind the fence:
-//! - `toml`: a whole configuration; `toml part`: some tables of one; `toml part=route`: lines of that table. What is missing is
-//!   added, the files that it names are made, and `sluice check` finds nothing wrong (`configurations`).
-//! - `toml file=Cargo.toml`, `rust`: a plugin, compiled and loaded; `rust tests`: its tests, run; `rust fragment`: statements,
-//!   compiled (`plugins`).
+//! - `toml`: a whole configuration; `toml part`: some tables of one; `toml part=route`: lines of that table. What is
+//!   missing is added, the files that it names are made, and `sluice check` finds nothing wrong (`configurations`).
+//! - `toml file=Cargo.toml`, `rust`: a plugin, compiled and loaded; `rust tests`: its tests, run; `rust fragment`:
+//!   statements, compiled (`plugins`).
 //! - `python`, `js`: a plugin, built and loaded where the tool is installed (`plugins`).
 //! - `sh`: commands whose programs are known and whose flags exist; `ini`: a systemd unit (`commands`).
 //! - `json`: a line of the log, with the fields that the program writes (`events`).

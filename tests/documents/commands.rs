@@ -1,5 +1,5 @@
-//! The commands that documents show: each program is known, `sluice` takes its arguments, and cargo and curl have the flags. What
-//! can be run in passing is run by `walk`.
+//! The commands that documents show: each program is known, `sluice` takes its arguments, and cargo and curl have the
+//! flags. What can be run in passing is run by `walk`.
 
 use std::process::{Command, Output};
 

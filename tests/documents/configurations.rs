@@ -1,5 +1,5 @@
-//! The configurations that documents show pass `sluice check`. A part is completed by as little as it needs; files that are
-//! named are made.
+//! The configurations that documents show pass `sluice check`. A part is completed by as little as it needs; files that
+//! are named are made.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! The log as docs/operations.md tells it and as the program writes it: every event with its level, target and fields. The
-//! program's side is read from the macros in its source, so that no event can be forgotten.
+//! The log as docs/operations.md tells it and as the program writes it: every event with its level, target and fields.
+//! The program's side is read from the macros in its source, so that no event can be forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

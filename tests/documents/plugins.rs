@@ -1,5 +1,6 @@
-//! The plugins that documents show: compiled as a reader would, loaded by the gateway, and their tests run. All of them are crates
-//! of one workspace in the target folder, beside a link `sluice` to this one, so that the paths in their manifests hold.
+//! The plugins that documents show: compiled as a reader would, loaded by the gateway, and their tests run. All of them
+//! are crates of one workspace in the target folder, beside a link `sluice` to this one, so that the paths in their
+//! manifests hold.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! docs/start.md, followed from its first line to its last: files are written, commands run, the gateway started, changed and
-//! swapped. Only addresses differ: the gateway listens on free ports, and the services are the tests' own.
+//! docs/start.md, followed from its first line to its last: files are written, commands run, the gateway started,
+//! changed and swapped. Only addresses differ: the gateway listens on free ports, and the services are the tests' own.
 
 use std::fs;
 use std::net::SocketAddr;

@@ -62,7 +62,9 @@ pub enum Order {
 /// The thread at work.
 struct Control {
     host: Arc<Host>,
+    /// The configuration as it was named, for messages, and where it is.
     file: PathBuf,
+    path: PathBuf,
     loaded: Digest,
     state_dir: StateDir,
     bind: Bind,
@@ -96,8 +98,9 @@ async fn run(setup: Setup) {
     let Setup { host, file, loaded, state_dir, bind, serving, workers, mut orders, noticed, notices } = setup;
     let (history, unheard) = (BTreeMap::new(), Vec::new());
     let watch = Watch::start();
+    let path = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
     let mut control =
-        Control { host, file, loaded, state_dir, bind, serving, workers, noticed, notices, history, unheard, watch };
+        Control { host, file, path, loaded, state_dir, bind, serving, workers, noticed, notices, history, unheard, watch };
     control.watch.follow(control.files());
     let mut due: Option<(Due, Instant)> = None;
     loop {
@@ -138,7 +141,7 @@ async fn run(setup: Setup) {
 impl Control {
     /// A file may have changed: plugins are swapped at once, for the rest it is said what to read again.
     async fn look_at(&mut self, file: PathBuf) -> Option<Due> {
-        if file == self.file {
+        if file == self.path {
             return Some(Due::Configuration);
         }
         let plugins = self.serving.plan.config.plugins.iter().enumerate();

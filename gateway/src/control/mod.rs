@@ -27,6 +27,10 @@ use watch::Watch;
 /// Files that belong together change one after the other: they are read when nothing has changed for so long.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// Threads that build what is to serve: one for new versions and configurations, and one that makes instances meanwhile. Each
+/// has memory of its own, so more would cost more than they give.
+const BUILDERS: usize = 2;
+
 /// What the thread starts with.
 #[derive(Debug)]
 pub struct Setup {
@@ -90,7 +94,8 @@ enum Due {
 
 /// Starts the thread. It ends when no slot is left to report anything.
 pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.max_blocking_threads(BUILDERS).enable_all().build()?;
     std::thread::Builder::new().name("sluice-control".into()).spawn(move || runtime.block_on(run(setup)))
 }
 

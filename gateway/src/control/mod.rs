@@ -104,8 +104,21 @@ async fn run(setup: Setup) {
     let (history, unheard) = (BTreeMap::new(), Vec::new());
     let watch = Watch::start();
     let path = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
-    let mut control =
-        Control { host, file, path, loaded, state_dir, bind, serving, workers, noticed, notices, history, unheard, watch };
+    let mut control = Control {
+        host,
+        file,
+        path,
+        loaded,
+        state_dir,
+        bind,
+        serving,
+        workers,
+        noticed,
+        notices,
+        history,
+        unheard,
+        watch,
+    };
     control.watch.follow(control.files());
     let mut due: Option<(Due, Instant)> = None;
     loop {

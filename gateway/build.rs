@@ -30,7 +30,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     let folder = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?.join("plugins");
     let names = plugins(&root.join("plugins"))?;
     cargo(root, &folder, &names)?;
-    let table = table(&folder.join(TARGET).join("plugin"), &names)?;
+    let table = table(&folder.join(TARGET).join("plugin"), &out, &names)?;
     Ok(fs::write(out.join("built_in.rs"), table)?)
 }
 
@@ -95,11 +95,13 @@ fn cargo(root: &Path, folder: &Path, names: &[String]) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-/// A Rust expression: `&[("round-robin", include_bytes!("…")), …]`.
-fn table(folder: &Path, names: &[String]) -> Result<String, Box<dyn Error>> {
+/// A Rust expression: `&[("round-robin", include_bytes!("…")), …]`. Of copies, since another checkout that shares the target
+/// folder may build its own plugins there.
+fn table(folder: &Path, out: &Path, names: &[String]) -> Result<String, Box<dyn Error>> {
     let mut table = String::from("&[\n");
     for name in names {
-        let file = folder.join(format!("{}.wasm", name.replace('-', "_")));
+        let file = out.join(format!("{name}.wasm"));
+        fs::copy(folder.join(format!("{}.wasm", name.replace('-', "_"))), &file)?;
         writeln!(table, "    ({name:?}, include_bytes!({:?})),", file.display().to_string())?;
     }
     table.push_str("]\n");

@@ -400,3 +400,41 @@ async fn a_saved_configuration_is_served_without_a_signal() {
     let mut client = Client::h1(&gateway).await;
     assert_eq!((client.get("/only").await.status.as_u16(), client.get("/").await.status.as_u16()), (200, 404));
 }
+
+#[tokio::test]
+async fn a_refused_configuration_is_taken_when_what_was_missing_comes() {
+    let origin = Origin::start("a").await;
+    let base = Configuration::of(&[&origin]);
+    let gateway = Gateway::start(&base).await;
+    let missing = base.clone().tables("[[plugin]]\nname = \"late\"\npath = \"late.wasm\"\n");
+    let missing = missing.routing(r#"["late"]"#).text();
+    assert_eq!(gateway.refused_reload(&missing).await[0].text("key"), "plugin[0].path");
+    gateway.put("late.wasm", component("stamp_v1"));
+    gateway.log.wait_for("reload", |_| true).await;
+    assert_eq!(Client::h1(&gateway).await.get("/").await.seen_field("x-routed-by"), "v1");
+}
+
+#[tokio::test]
+async fn certificates_are_renewed_also_while_a_configuration_is_refused() {
+    let origin = Origin::start("a").await;
+    let base = Configuration::of(&[&origin]);
+    let gateway = Gateway::start(&base).await;
+    gateway.refused_reload(&base.clone().top("zonee = \"a\"").text()).await;
+    let fresh = site(&[HOST]);
+    replace(&gateway, 0, &fresh);
+    let wanted = der(&fresh);
+    eventually("the new certificate", async || (shown(&gateway).await == wanted).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_plugin_and_its_configuration_change_together() {
+    let origin = Origin::start("a").await;
+    let chain = |config: &str| format!(r#"[{{ plugin = "mine", config = {config} }}]"#);
+    let base = Configuration::of(&[&origin]).plugin("mine", component("stamp_v1"));
+    let gateway = Gateway::start(&base.clone().response(r#"["mine"]"#)).await;
+    // The new version does not take the old configuration, and the old version not the new one.
+    let reason = gateway.refused_swap("mine", &component("writes")).await;
+    assert!(reason.contains("header"), "{reason}");
+    gateway.reload(&base.response(&chain("{ header = 7, line = 1 }")).text()).await;
+    assert_eq!(Client::h1(&gateway).await.get("/").await.header("x-long"), "xxxxxxx");
+}

@@ -65,7 +65,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo { folder } => show(&folder),
-        Command::Run { config, state_dir } => run(&config, state_dir),
+        Command::Run { config, state_dir } => run(config, state_dir),
         Command::Check { config, state_dir } => check(&config, state_dir),
         Command::Schema { config, state_dir } => schema(config.as_deref(), state_dir),
         Command::Compile { output } => compile::child(&output),
@@ -79,9 +79,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: &std::path::Path, state_dir: Option<PathBuf>) -> Result<(), String> {
-    let gateway = Gateway::start(config, state_dir).map_err(said)?;
-    wait_for_the_end(gateway)
+fn run(config: PathBuf, state_dir: Option<PathBuf>) -> Result<(), String> {
+    serve(move || Gateway::start(&config, state_dir).map_err(said))
 }
 
 fn check(config: &std::path::Path, state_dir: Option<PathBuf>) -> Result<(), String> {
@@ -104,13 +103,16 @@ fn schema(config: Option<&std::path::Path>, state_dir: Option<PathBuf>) -> Resul
 
 fn show(folder: &std::path::Path) -> Result<(), String> {
     let demo = demo::prepare(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let gateway = Gateway::start(&demo.config, Some(demo.state_dir.clone())).map_err(said)?;
-    println!("{}", demo.guide());
-    wait_for_the_end(gateway)
+    serve(move || {
+        let gateway = Gateway::start(&demo.config, Some(demo.state_dir.clone())).map_err(said)?;
+        println!("{}", demo.guide());
+        Ok(gateway)
+    })
 }
 
-/// Looks at all files on SIGHUP, drains on the first SIGTERM or SIGINT; the second one does not wait.
-fn wait_for_the_end(gateway: Gateway) -> Result<(), String> {
+/// Looks at all files on SIGHUP, drains on the first SIGTERM or SIGINT; the second one does not wait. Heard from the very
+/// beginning: a start may take a while, and a signal that nobody hears would end it.
+fn serve(start: impl FnOnce() -> Result<Gateway, String> + Send + 'static) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(async {
@@ -122,6 +124,11 @@ fn wait_for_the_end(gateway: Gateway) -> Result<(), String> {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+        };
+        let gateway = tokio::select! {
+            started = tokio::task::spawn_blocking(start) => started.map_err(|error| error.to_string())??,
+            // Nothing is served yet, so nothing is to be drained.
+            () = asked_to_end() => std::process::exit(0),
         };
         loop {
             tokio::select! {

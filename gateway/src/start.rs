@@ -60,7 +60,8 @@ impl Gateway {
         let keys = sealing_keys(&config, &state_dir)?;
         let host = Arc::new(state_dir.host()?);
         let (notices, noticed) = mpsc::channel(NOTICES);
-        let builder = Builder { host: &host, notices: &notices, bind: server::bind, before: None };
+        let builder =
+            Builder { host: &host, notices: &notices, bind: server::bind, before: None, fresh: false, taken_back: &[] };
         let built = builder.build(config, keys)?;
         built.announce();
         let (serving, shares) = built.shares(None);
@@ -84,7 +85,7 @@ impl Gateway {
             workers: gateway.workers.clone(),
             orders: ordered,
             noticed,
-            notices: notices.downgrade(),
+            notices,
         };
         // It ends with the process; what it does is never waited for.
         control::start(setup).map_err(|error| StartError::Thread("control", error))?;

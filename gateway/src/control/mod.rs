@@ -7,16 +7,17 @@ mod slots;
 mod swap;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
+use crate::config::Problems;
 use crate::config::model::PluginSource;
 use crate::plugin::{Digest, Host, Notice, Slot, StateDir};
 use crate::state::{Bind, Built, Change, Serving};
@@ -52,8 +53,8 @@ pub struct Setup {
     pub orders: mpsc::Receiver<Order>,
     /// What slots report.
     pub noticed: mpsc::Receiver<Notice>,
-    /// The other end of `noticed`, for new slots; it keeps none of the old ones' ends alive.
-    pub notices: mpsc::WeakSender<Notice>,
+    /// The other end of `noticed`, for new slots.
+    pub notices: mpsc::Sender<Notice>,
 }
 
 /// What an operator asks for.
@@ -75,24 +76,19 @@ struct Control {
     serving: Serving,
     workers: Vec<mpsc::Sender<Change>>,
     noticed: mpsc::Receiver<Notice>,
-    notices: mpsc::WeakSender<Notice>,
+    notices: mpsc::Sender<Notice>,
     /// What became of the versions of each plugin, by its name.
     history: BTreeMap<String, History>,
-    /// Slots that reported failures while something else was going on.
-    unheard: Vec<Weak<Slot>>,
+    /// Slots that reported failures while something else was going on, and when they did.
+    unheard: Vec<(Weak<Slot>, Instant)>,
+    /// Files of a configuration that was refused: when one of them changes it may be good.
+    refused: BTreeSet<PathBuf>,
+    /// What was said last against one.
+    told: Option<Problems>,
     watch: Watch,
 }
 
-/// What to read again when files have been quiet for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
-    /// Certificates and keys.
-    Files,
-    /// The configuration, and with it all the others.
-    Configuration,
-}
-
-/// Starts the thread. It ends when no slot is left to report anything.
+/// Starts the thread. It ends with the process.
 pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.max_blocking_threads(BUILDERS).enable_all().build()?;
@@ -101,8 +97,6 @@ pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
 
 async fn run(setup: Setup) {
     let Setup { host, file, loaded, state_dir, bind, serving, workers, mut orders, noticed, notices } = setup;
-    let (history, unheard) = (BTreeMap::new(), Vec::new());
-    let watch = Watch::start();
     let path = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
     let mut control = Control {
         host,
@@ -115,61 +109,55 @@ async fn run(setup: Setup) {
         workers,
         noticed,
         notices,
-        history,
-        unheard,
-        watch,
+        history: BTreeMap::new(),
+        unheard: Vec::new(),
+        refused: BTreeSet::new(),
+        told: None,
+        watch: Watch::start(),
     };
     control.watch.follow(control.files());
-    let mut due: Option<(Due, Instant)> = None;
+    // When to read the configuration and its files again.
+    let mut due: Option<Instant> = None;
     loop {
         let quiet = async {
             match due {
-                Some((due, at)) => {
-                    sleep_until(at).await;
-                    due
-                }
+                Some(at) => sleep_until(at.into()).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            notice = control.noticed.recv() => match notice {
-                Some(Notice::Wants(slot)) => slots::fill(slot),
-                Some(Notice::Fails(slot)) => control.roll_back(slot).await,
-                None => return,
+            Some(notice) = control.noticed.recv() => match notice {
+                Notice::Wants(slot) => slots::fill(slot),
+                Notice::Fails(slot) => control.roll_back(slot, Instant::now()).await,
             },
             Some(Order::Reload) = orders.recv() => control.look_at_all().await,
             Some(file) = control.watch.changed() => {
-                let again = control.look_at(file).await;
-                due = again.max(due.map(|(due, _)| due)).map(|due| (due, Instant::now() + QUIET));
-            }
-            what = quiet => {
-                due = None;
-                match what {
-                    Due::Files => control.renew().await,
-                    Due::Configuration => control.reload(false).await,
+                if !control.look_at(&file).await {
+                    due = Some(Instant::now() + QUIET);
                 }
             }
+            () = quiet => {
+                due = None;
+                control.reload(false).await;
+            }
         }
-        while let Some(slot) = control.unheard.pop() {
-            control.roll_back(slot).await;
+        while let Some((slot, since)) = control.unheard.pop() {
+            control.roll_back(slot, since).await;
         }
     }
 }
 
 impl Control {
-    /// A file may have changed: plugins are swapped at once, for the rest it is said what to read again.
-    async fn look_at(&mut self, file: PathBuf) -> Option<Due> {
-        if file == self.path {
-            return Some(Due::Configuration);
-        }
+    /// A file may have changed. A plugin's is swapped in at once; true if that was all there was to do.
+    async fn look_at(&mut self, file: &Path) -> bool {
         let plugins = self.serving.plan.config.plugins.iter().enumerate();
         let of_file =
-            plugins.filter(|(_, plugin)| matches!(&plugin.source, PluginSource::File { path, .. } if *path == file));
+            plugins.filter(|(_, plugin)| matches!(&plugin.source, PluginSource::File { path, .. } if path == file));
         let of_file: Vec<usize> = of_file.map(|(index, _)| index).collect();
         for &index in &of_file {
             self.swap(index).await;
         }
-        of_file.is_empty().then_some(Due::Files)
+        !of_file.is_empty() && self.refused.is_empty()
     }
 
     async fn look_at_all(&mut self) {
@@ -206,7 +194,7 @@ impl Control {
                 done = &mut working => return done.map_err(|panic| panic.to_string()),
                 Some(notice) = self.noticed.recv() => match notice {
                     Notice::Wants(slot) => slots::fill(slot),
-                    Notice::Fails(slot) => self.unheard.push(slot),
+                    Notice::Fails(slot) => self.unheard.push((slot, Instant::now())),
                 },
             }
         }

@@ -9,14 +9,14 @@ use super::Control;
 use crate::config::model::{Config, PluginSource};
 use crate::config::{self, Problem, Problems};
 use crate::observe::log;
-use crate::plugin::{Digest, builtin};
+use crate::plugin::{Digest, Plugin, builtin};
 use crate::state::{Builder, Built, sealing_keys};
 
 /// What one look at the configuration gave.
 type Looked = Result<Option<(Built, Digest)>, Problems>;
 
 impl Control {
-    /// Reads the configuration again and serves it. If its text has not changed, only the files that it names are read again,
+    /// Reads the configuration again and serves it. If its text is what serves, only the files that it names are read again,
     /// unless an operator has `asked`.
     pub(super) async fn reload(&mut self, asked: bool) {
         let (file, live) = (self.file.clone(), self.loaded);
@@ -32,52 +32,66 @@ impl Control {
         match looked.await.unwrap_or_else(|panic| Err(self.problem(panic))) {
             Ok(Some((built, digest))) => {
                 self.loaded = digest;
+                self.refused.clear();
                 log::set_level(&built.serving.plan.config.log.level);
                 self.serve(built, "reload").await;
             }
-            Ok(None) => self.renew().await,
-            Err(problems) => self.refuse(&problems),
+            Ok(None) => {
+                self.refused.clear();
+                self.renew().await;
+            }
+            Err(problems) => {
+                self.refuse(problems, asked);
+                // What is wrong may be mended in any file that it names.
+                let draft = config::draft(&self.file, &builtin::names());
+                self.refused = draft.map_or_else(|_| [self.path.clone()].into(), |draft| files(&draft.config));
+                self.watch.follow(self.files());
+                self.renew().await;
+            }
         }
     }
 
     /// Reads the files again that the live configuration names: certificates, keys.
-    pub(super) async fn renew(&mut self) {
+    async fn renew(&mut self) {
         let config = self.serving.plan.config.clone();
         let build = self.builder();
         let built = self.aside(move || build(config)).await.unwrap_or_else(|panic| Err(self.problem(panic)));
         match built {
             Ok(built) if built.serving.reads_as(&self.serving) => {}
             Ok(built) => self.serve(built, "files read again").await,
-            Err(problems) => self.refuse(&problems),
+            Err(problems) => self.refuse(problems, false),
         }
     }
 
-    /// All files that say what is served.
+    /// All files that say what is served, or what would be.
     pub(super) fn files(&self) -> BTreeSet<PathBuf> {
-        let config = &self.serving.plan.config;
-        let plugins = config.plugins.iter().filter_map(|plugin| match &plugin.source {
-            PluginSource::File { path, .. } => Some(path.clone()),
-            PluginSource::BuiltIn(_) => None,
-        });
-        let tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-        let tls = tls.flat_map(|tls| {
-            let pairs = tls.certificates.iter().flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]);
-            pairs.chain(tls.clients.iter().map(|clients| clients.ca.clone()))
-        });
-        let keys = config.sealing.iter();
-        let keys = keys.flat_map(|files| std::iter::once(files.current.clone()).chain(files.previous.clone()));
-        plugins.chain(tls).chain(keys).chain([self.path.clone()]).collect()
+        let mut files = files(&self.serving.plan.config);
+        files.extend(self.refused.iter().cloned());
+        files.insert(self.path.clone());
+        files
     }
 
-    /// What builds a configuration, to be called on another thread.
+    /// What builds a configuration, to be called on another thread. Where uses will not have the versions that are live, those
+    /// that the files have now are tried: a plugin and its configuration may have changed together.
     fn builder(&self) -> impl FnOnce(Config) -> Result<Built, Problems> + Send + 'static {
-        let (host, file, state_dir, bind) = (self.host.clone(), self.file.clone(), self.state_dir.clone(), self.bind);
-        let (before, notices) = (self.serving.clone(), self.notices.upgrade());
+        let (host, state_dir, bind) = (self.host.clone(), self.state_dir.clone(), self.bind);
+        let (before, notices, taken_back) = (self.serving.clone(), self.notices.clone(), self.taken_back());
         move |mut config| {
             keep_what_lasts(&mut config, &before.plan.config);
-            let Some(notices) = notices else { return Err(problem(&file, "the gateway ends".to_owned())) };
             let keys = sealing_keys(&config, &state_dir)?;
-            Builder { host: &host, notices: &notices, bind, before: Some(&before) }.build(config, keys)
+            let builder = |fresh| Builder {
+                host: &host,
+                notices: &notices,
+                bind,
+                before: Some(&before),
+                fresh,
+                taken_back: &taken_back,
+            };
+            let has_files = config.plugins.iter().any(|plugin| matches!(plugin.source, PluginSource::File { .. }));
+            match builder(false).build(config.clone(), keys.clone()) {
+                Err(problems) if has_files => builder(true).build(config, keys).map_err(|_| problems),
+                built => built,
+            }
         }
     }
 
@@ -86,7 +100,14 @@ impl Control {
         let closed = before.listeners.iter().filter(|old| !now.listeners.iter().any(|new| new.id == old.id)).count();
         let kept = now.plan.uses.iter().filter(|one| before.plan.uses.iter().any(|other| Arc::ptr_eq(one, other)));
         let kept = kept.count();
+        // What was before a version that is not live any more is no way back.
+        let is_live = |name: &String| {
+            let stays = |plugin: &Arc<Plugin>| before.plugins.iter().any(|other| Arc::ptr_eq(plugin, other));
+            now.plugins.iter().any(|plugin| plugin.name == *name && stays(plugin))
+        };
+        self.history.retain(|name, _| is_live(name));
         self.hand_over(built).await;
+        self.told = None;
         self.watch.follow(self.files());
         let Config { routes, upstreams, uses, .. } = &self.serving.plan.config;
         tracing::info!(
@@ -102,15 +123,36 @@ impl Control {
         );
     }
 
-    fn refuse(&self, problems: &Problems) {
+    /// Says what is wrong; the same again only to an operator who has asked.
+    fn refuse(&mut self, problems: Problems, asked: bool) {
+        if !asked && self.told.as_ref() == Some(&problems) {
+            return;
+        }
         for Problem { file, line, key, message } in &problems.0 {
             tracing::warn!(target: "sluice", %file, line, %key, reason = %message, "reload refused");
         }
+        self.told = Some(problems);
     }
 
     fn problem(&self, message: String) -> Problems {
         problem(&self.file, message)
     }
+}
+
+/// The files that a configuration names.
+fn files(config: &Config) -> BTreeSet<PathBuf> {
+    let plugins = config.plugins.iter().filter_map(|plugin| match &plugin.source {
+        PluginSource::File { path, .. } => Some(path.clone()),
+        PluginSource::BuiltIn(_) => None,
+    });
+    let tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let tls = tls.flat_map(|tls| {
+        let pairs = tls.certificates.iter().flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]);
+        pairs.chain(tls.clients.iter().map(|clients| clients.ca.clone()))
+    });
+    let keys = config.sealing.iter();
+    let keys = keys.flat_map(|files| std::iter::once(files.current.clone()).chain(files.previous.clone()));
+    plugins.chain(tls).chain(keys).collect()
 }
 
 /// What takes effect at the next start only.

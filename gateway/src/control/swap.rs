@@ -22,6 +22,11 @@ pub(super) struct History {
 }
 
 impl Control {
+    /// Versions that were taken back.
+    pub(super) fn taken_back(&self) -> Vec<Digest> {
+        self.history.values().filter_map(|history| history.taken_back).collect()
+    }
+
     /// Looks at a plugin's file, and swaps if its content is new and good.
     pub(super) async fn swap(&mut self, index: PluginIndex) {
         let old = self.serving.plugins[index].clone();
@@ -52,16 +57,19 @@ impl Control {
     }
 
     /// A version fails: if it is new, the one before comes back.
-    pub(super) async fn roll_back(&mut self, slot: Weak<Slot>) {
+    pub(super) async fn roll_back(&mut self, slot: Weak<Slot>, reported: Instant) {
         let Some(failing) = slot.upgrade().map(|slot| slot.plugin.clone()) else { return };
         let index = self.serving.plugins.iter().position(|live| Arc::ptr_eq(live, &failing));
         let Some(index) = index else { return };
-        let new_since = |(_, since): &(Arc<Plugin>, Instant)| since.elapsed() < PROBATION;
+        let new_since = |(_, since): &(Arc<Plugin>, Instant)| reported.duration_since(*since) < PROBATION;
         let before = self.history.get_mut(&failing.name).and_then(|history| history.before.take());
         let Some((before, _)) = before.filter(new_since) else { return };
-        let Some(notices) = self.notices.upgrade() else { return };
-        let (serving, plugin) = (self.serving.clone(), before.clone());
-        let next = self.aside(move || serving.with_version(index, plugin, &notices)).await;
+        let (serving, plugin, notices) = (self.serving.clone(), before.clone(), self.notices.clone());
+        let next = self.aside(move || {
+            serving.plan.check_hooks_of(index, &plugin)?;
+            serving.with_version(index, plugin, &notices)
+        });
+        let next = next.await;
         match next.unwrap_or_else(|panic| Err(LoadError::Host(panic))) {
             Ok(next) => {
                 self.hand_over(Built { serving: next, opened: Vec::new() }).await;
@@ -86,16 +94,18 @@ impl Control {
 
     /// Builds everything aside. None: nothing new.
     async fn prepare(&mut self, index: PluginIndex) -> Result<Option<Serving>, LoadError> {
-        let Some(notices) = self.notices.upgrade() else { return Ok(None) };
-        let (host, serving) = (self.host.clone(), self.serving.clone());
+        let (host, serving, notices) = (self.host.clone(), self.serving.clone(), self.notices.clone());
         let name = &self.serving.plugins[index].name;
         let taken_back = self.history.get(name).and_then(|history| history.taken_back);
         let next = self.aside(move || {
             let settings = &serving.plan.config.plugins[index];
             let bytes = state::read(&settings.source)?;
             let digest = Digest::of(&bytes);
-            if digest == serving.plugins[index].digest || Some(digest) == taken_back {
+            if digest == serving.plugins[index].digest {
                 return Ok(None);
+            }
+            if Some(digest) == taken_back {
+                return Err(LoadError::TakenBack);
             }
             let plugin = host.load(&settings.name, &bytes, &settings.limits, &serving.keys)?;
             serving.plan.check_hooks_of(index, &plugin)?;

@@ -2,6 +2,8 @@
 //! watched, and any event in them is a reason to look. A look now and then besides finds what no event told of.
 
 use std::collections::{BTreeMap, BTreeSet};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -24,6 +26,9 @@ struct Look {
     modified: Option<SystemTime>,
     #[cfg(unix)]
     inode: u64,
+    /// When its content, mode or owner changed: what could not be read may be readable now.
+    #[cfg(unix)]
+    changed: (i64, i64),
 }
 
 impl Look {
@@ -35,7 +40,9 @@ impl Look {
             length: about.len(),
             modified: about.modified().ok(),
             #[cfg(unix)]
-            inode: std::os::unix::fs::MetadataExt::ino(&about),
+            inode: about.ino(),
+            #[cfg(unix)]
+            changed: (about.ctime(), about.ctime_nsec()),
         })
     }
 }
@@ -97,9 +104,13 @@ async fn run(mut wanted: watch::Receiver<BTreeSet<PathBuf>>, changed: mpsc::Send
                 continue;
             }
             let settled = settled(&file, now).await;
-            let is_gone = settled.is_none();
+            let (was_there, is_there) = (matches!(last, Some(Some(_))), settled.is_some());
             looks.insert(file.clone(), settled);
-            if is_gone {
+            if !is_there && !was_there {
+                // One that was never there is waited for.
+                continue;
+            }
+            if !is_there {
                 tracing::warn!(target: "sluice", path = %file.display(), "the file is gone; what it held serves on");
             } else if changed.send(file).await.is_err() {
                 return;
@@ -107,7 +118,8 @@ async fn run(mut wanted: watch::Receiver<BTreeSet<PathBuf>>, changed: mpsc::Send
         }
         tokio::select! {
             // Each is a reason to look again.
-            _ = timeout(POLL, events.recv()) => {}
+            // Events come in swarms, also of files beside those that matter.
+            event = timeout(POLL, events.recv()) => if event.is_ok() { sleep(SETTLE).await },
             followed = wanted.changed() => if followed.is_err() { return },
         }
     }

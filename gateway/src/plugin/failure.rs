@@ -135,6 +135,9 @@ pub enum LoadError {
         /// What `sha256` says.
         wanted: String,
     },
+    /// It was live, failed, and was taken back.
+    #[error("failed soon after its swap and was taken back; another one is taken as soon as it is saved")]
+    TakenBack,
     /// The compiler refused it.
     #[error("does not compile: {0}")]
     Compile(String),

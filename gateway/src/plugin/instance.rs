@@ -68,9 +68,16 @@ impl Instance {
             let known = instance.know(&upstream.set.snapshot());
             known.map_err(|failure| LoadError::Failed("set-endpoints", failure))?;
         }
-        let (used, most) = (instance.memory(), owner.limits.memory);
-        instance.worn_at = used + most.saturating_sub(used) / 4 * 3;
+        // What this took is nobody's share of a worker.
+        instance.take_looks();
+        instance.begin_to_wear();
         Ok(instance)
+    }
+
+    /// From here on three quarters of the memory that it may still take make it worn.
+    pub(super) fn begin_to_wear(&mut self) {
+        let (used, most) = (self.memory(), self.store.data().owner.limits.memory);
+        self.worn_at = used + most.saturating_sub(used) / 4 * 3;
     }
 
     /// Makes an instance that has not been configured.
@@ -113,6 +120,11 @@ impl Instance {
     /// True if the last call used up a millisecond of CPU time or more.
     pub(super) fn was_slow(&self) -> bool {
         self.store.data().budget.spent() >= TICK
+    }
+
+    /// It stays, whatever it takes.
+    pub(super) fn never_wears(&mut self) {
+        self.worn_at = usize::MAX;
     }
 
     /// How often it was met at work since this was last asked.

@@ -16,7 +16,7 @@ use super::instance::Instance;
 use super::sealing::SealingKeys;
 use super::uses::{Use, UseSettings};
 use super::{CONTRACT, LoadError, PACKAGE, bindings, compile, wasi};
-use crate::config::model::PluginLimits;
+use crate::config::model::{PluginLimits, PluginSource};
 
 /// Bytes of a component file.
 const LARGEST: usize = 64 * 1024 * 1024;
@@ -32,6 +32,16 @@ impl Digest {
         let mut array = [0; 32];
         array.copy_from_slice(digest.as_ref());
         Self(array)
+    }
+
+    /// True if what was read from one source may serve for another: the same file, and not against its pin.
+    pub fn may_come_from(&self, known: &PluginSource, source: &PluginSource) -> bool {
+        match (known, source) {
+            (PluginSource::File { path: known, .. }, PluginSource::File { path, sha256 }) => {
+                known == path && sha256.is_none_or(|pinned| pinned == self.0)
+            }
+            _ => known == source,
+        }
     }
 
     /// All 64 digits.

@@ -20,6 +20,7 @@ mod imports;
 mod instance;
 mod key;
 mod load;
+mod reports;
 mod sealing;
 mod share;
 mod shared;

@@ -13,12 +13,10 @@ use super::bypass::Bypass;
 use super::context::{RespondWhen, Wishes};
 use super::deadline::thread_time;
 use super::instance::Instance;
+use super::reports::Reports;
 use super::share::Share;
 use super::uses::Use;
 use super::{Failure, Hook, LoadError, Plugin};
-
-/// Failures of one slot that are logged in a second; the rest is counted.
-const MOST_REPORTS: u32 = 10;
 
 /// What a slot tells those who look after it.
 #[derive(Debug, Clone)]
@@ -134,13 +132,13 @@ impl Slot {
     /// Why there is no instance; what was made before stays.
     pub fn fill(&self) -> Result<(), LoadError> {
         loop {
-            let missing = {
+            {
                 let mut inside = self.lock();
-                inside.has_asked = false;
-                inside.current.is_none() || inside.spare.is_none()
-            };
-            if !missing {
-                return Ok(());
+                if inside.current.is_some() && inside.spare.is_some() {
+                    // Until here nobody else need try.
+                    inside.has_asked = false;
+                    return Ok(());
+                }
             }
             let made = self.make()?;
             let mut inside = self.lock();
@@ -220,7 +218,8 @@ impl Slot {
             Err(failure) => Err(failure),
         };
         let looks = inside.current.as_mut().map_or(0, Instance::take_looks);
-        if looks > 0 && inside.share.take(looks, now, self.owner.limits.worker_share_per_mille) {
+        // A trial has a clock of its own, and takes nobody's time.
+        if looks > 0 && !self.trial && inside.share.take(looks, now, self.owner.limits.worker_share_per_mille) {
             self.say_shed();
         }
         match &outcome {
@@ -234,11 +233,11 @@ impl Slot {
     }
 
     fn admit<'a>(&self, inside: &'a mut Inside, now: u64) -> Result<&'a mut Instance, Failure> {
-        if inside.bypass.leaves_out(now) {
-            return Err(Failure::Bypassed);
-        }
         if inside.share.is_used_up(now) {
             return Err(Failure::Shed);
+        }
+        if inside.bypass.leaves_out(now) {
+            return Err(Failure::Bypassed);
         }
         self.instance(inside).ok_or(Failure::NoInstance)
     }
@@ -247,7 +246,9 @@ impl Slot {
     fn instance<'a>(&self, inside: &'a mut Inside) -> Option<&'a mut Instance> {
         if inside.current.is_none() {
             inside.current = inside.spare.take();
-            if inside.current.is_none() && !inside.is_stuck && self.owner.starts_quickly() {
+            // Whoever left it empty found that quick, whatever it was later.
+            let may_start = self.owner.starts_quickly() || self.asked_for.get().is_none();
+            if inside.current.is_none() && !inside.is_stuck && may_start {
                 match self.make() {
                     Ok(made) => inside.current = Some(made),
                     Err(error) => {
@@ -274,10 +275,20 @@ impl Slot {
     fn look_after(&self, inside: &mut Inside) {
         if let Some(worn) = inside.current.as_mut().filter(|instance| instance.is_worn())
             && let Some(mut fresh) = inside.spare.take()
-            && self.hand_over(worn, &mut fresh).is_ok()
         {
-            tracing::debug!(target: "plugin", r#use = %self.owner.name, slot = self.number, bytes = worn.memory(), "recycled");
-            inside.current = Some(fresh);
+            match self.hand_over(worn, &mut fresh) {
+                Ok(()) => {
+                    tracing::debug!(target: "plugin", r#use = %self.owner.name, slot = self.number, bytes = worn.memory(), "recycled");
+                    // Also with what it was given it is new.
+                    fresh.begin_to_wear();
+                    inside.current = Some(fresh);
+                }
+                // The next one is unfit, and so would be the one after: this one serves on, as long as it can.
+                Err(failure) => {
+                    worn.never_wears();
+                    self.report(Hook::State, &failure, 0);
+                }
+            }
         }
         self.want(inside);
     }
@@ -316,78 +327,5 @@ impl Slot {
     /// What is inside is whole between calls; a panic in one of them has been caught.
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn report(&self, hook: Hook, failure: &Failure, left_out: u64) {
-        tracing::warn!(
-            target: "plugin",
-            r#use = %self.owner.name,
-            plugin = %self.plugin.name,
-            version = %self.plugin.description.version,
-            digest = %self.plugin.digest,
-            hook = hook.as_str(),
-            reason = %failure,
-            left_out = (left_out > 0).then_some(left_out),
-            "plugin failed"
-        );
-    }
-
-    fn say_bypassed(&self, pause: Duration) {
-        tracing::warn!(
-            target: "plugin",
-            r#use = %self.owner.name,
-            plugin = %self.plugin.name,
-            digest = %self.plugin.digest,
-            slot = self.number,
-            seconds = pause.as_secs_f64(),
-            "bypassed"
-        );
-    }
-
-    fn say_shed(&self) {
-        let percent = f64::from(self.owner.limits.worker_share_per_mille) / 10.0;
-        tracing::warn!(
-            target: "plugin",
-            r#use = %self.owner.name,
-            plugin = %self.plugin.name,
-            digest = %self.plugin.digest,
-            slot = self.number,
-            percent,
-            "shed"
-        );
-    }
-
-    fn say_no_instance(&self, reason: &LoadError) {
-        tracing::warn!(
-            target: "plugin",
-            r#use = %self.owner.name,
-            plugin = %self.plugin.name,
-            digest = %self.plugin.digest,
-            %reason,
-            "no new instance"
-        );
-    }
-}
-
-/// Keeps one slot from filling the log.
-#[derive(Debug, Default)]
-struct Reports {
-    began: u64,
-    written: u32,
-    left_out: u64,
-}
-
-impl Reports {
-    /// None: not this one. Otherwise how many were left out before it.
-    fn admit(&mut self, now_us: u64) -> Option<u64> {
-        if now_us.saturating_sub(self.began) >= 1_000_000 {
-            (self.began, self.written) = (now_us, 0);
-        }
-        if self.written >= MOST_REPORTS {
-            self.left_out += 1;
-            return None;
-        }
-        self.written += 1;
-        Some(std::mem::take(&mut self.left_out))
     }
 }

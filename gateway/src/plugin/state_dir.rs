@@ -50,7 +50,12 @@ impl StateDir {
     /// # Errors
     /// If there is no place for the code, or the engine does not start.
     pub fn host(&self) -> Result<Host, LoadError> {
-        let program = std::env::current_exe().map_err(|error| LoadError::Host(format!("this program: {error}")))?;
+        let program = if cfg!(target_os = "linux") {
+            // This very program, also when another version has been installed over it.
+            PathBuf::from("/proc/self/exe")
+        } else {
+            std::env::current_exe().map_err(|error| LoadError::Host(format!("this program: {error}")))?
+        };
         Host::new(Compiler::new(program, self.0.join("compiled"))?)
     }
 
@@ -106,8 +111,11 @@ fn make_key(file: &Path) -> io::Result<()> {
     let mut key = [0; SHORTEST_KEY];
     aws_lc_rs::rand::fill(&mut key).map_err(io::Error::other)?;
     let fresh = file.with_extension(std::process::id().to_string());
+    // One that was cut off in the middle of this may have had our number.
+    let _ = fs::remove_file(&fresh);
     let mut open = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     io::Write::write_all(&mut open, &key)?;
+    open.sync_all()?;
     let linked = fs::hard_link(&fresh, file);
     fs::remove_file(&fresh)?;
     match linked {

@@ -151,14 +151,15 @@ impl Connection {
     }
 
     async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self: Rc<Self>, io: ClientIo<S>) {
-        let plan = self.worker.plan();
-        let config = &plan.config;
+        let (limits, head) = {
+            let config = &self.worker.plan().config;
+            (config.limits.clone(), Some(config.timeouts.request_header))
+        };
         let mut builder = http1::Builder::new();
-        builder.max_header_size(config.limits.header_bytes).max_headers(config.limits.headers).half_close(false);
+        builder.max_header_size(limits.header_bytes).max_headers(limits.headers).half_close(false);
         // The connection's own timer knows the difference between an idle connection and a slow head.
         builder.timer(TokioTimer::new()).header_read_timeout(None);
         let mut connection = builder.serve_connection(io, self.service());
-        let head = Some(config.timeouts.request_header);
         let end = self.drive(Pin::new(&mut connection), head).await;
         if let End::HeadStalled(limit) = end {
             let stream = connection.into_parts().io;
@@ -209,13 +210,13 @@ impl Connection {
 
     /// Lets hyper work until the connection ends, a deadline passes, or it is to end and nothing is left to do.
     async fn drive<P: Protocol>(&self, mut protocol: Pin<&mut P>, head: Option<Duration>) -> End {
-        let plan = self.worker.plan();
-        let timeouts = &plan.config.timeouts;
+        // Of when it began, and no more of the plan than that: connections outlive many.
+        let timeouts = self.worker.plan().config.timeouts.clone();
         // What a connection waits for changes without a word to the timer: it looks at least this often.
         let look = timeouts.request_header.min(timeouts.stream_idle);
         let mut timer = pin!(tokio::time::sleep(look.min(timeouts.client_idle)));
         let mut idle = timeouts.client_idle;
-        let (mut draining, mut closing) = (false, false);
+        let (mut draining, mut closing) = (None, false);
         loop {
             tokio::select! {
                 biased;
@@ -226,14 +227,18 @@ impl Connection {
                     return End::Closed;
                 }
                 () = timer.as_mut() => {}
-                () = self.admission.over(), if !draining => {
-                    draining = true;
+                () = self.admission.over(), if draining.is_none() => {
+                    draining = Some(Instant::now());
                     idle = idle.min(LINGER);
                     self.activity.touch();
                     protocol.as_mut().drain();
                 }
             }
             let now = Instant::now();
+            // A client that is to go and keeps streams open is not waited for any longer than the end of the gateway would be.
+            if draining.is_some_and(|since: Instant| now.duration_since(since) >= timeouts.drain) {
+                return End::Idle;
+            }
             let next = match self.activity.waits(timeouts.stream_idle, head, idle) {
                 Waits::Head(deadline) if deadline <= now => return End::HeadStalled(timeouts.request_header),
                 Waits::Reader(deadline) if deadline <= now => return End::Idle,
@@ -250,7 +255,8 @@ impl Connection {
                 Waits::Request(deadline) => deadline.min(now + look),
                 Waits::Exchange => now + look.min(idle),
             };
-            timer.as_mut().reset(next.into());
+            let cut_off = draining.map(|since| since + timeouts.drain);
+            timer.as_mut().reset(cut_off.map_or(next, |cut_off| next.min(cut_off)).into());
         }
     }
 }

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::unconstrained;
 use tokio::time::{sleep, timeout};
 
 use super::connection;
+use super::listener::BACKLOG;
 use super::worker::Worker;
 use crate::state::Entrance;
 
@@ -101,15 +103,16 @@ pub(super) async fn accept(worker: Rc<Worker>, gate: Rc<Gate>, socket: std::net:
     loop {
         tokio::select! {
             biased;
+            _ = term.wait_for(|term| *term == CLOSED) => break,
             accepted = socket.accept() => match accepted {
                 Ok((stream, peer)) => take(&worker, &gate, stream, peer),
                 Err(error) => pause(&error).await,
             },
-            _ = term.wait_for(|term| *term == CLOSED) => break,
         }
     }
-    // What the kernel has already accepted for us would be reset with the socket.
-    while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, socket.accept()).await {
+    // What the kernel has already accepted for us would be reset with the socket. More than fit its queue came afterwards.
+    for _ in 0..BACKLOG {
+        let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, unconstrained(socket.accept())).await else { break };
         take(&worker, &gate, stream, peer);
     }
 }

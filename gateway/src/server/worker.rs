@@ -92,6 +92,8 @@ async fn serve(setup: Setup) {
             }
         }
     }
+    // What is told from here on comes too late, and nobody has to wait to learn that.
+    drop(changes);
     worker.finish().await;
 }
 
@@ -162,12 +164,12 @@ impl Worker {
     async fn finish(&self) {
         // Also where nobody said so: all who could are gone.
         self.close();
-        for (_, accepting) in self.gates.take() {
-            // One that panicked takes nothing any more.
-            let _ = accepting.await;
-        }
         let limit = self.state().plan.config.timeouts.drain;
         let all_closed = async {
+            for (_, accepting) in self.gates.take() {
+                // One that panicked takes nothing any more.
+                let _ = accepting.await;
+            }
             while self.open.get() > 0 {
                 self.closed.notified().await;
             }

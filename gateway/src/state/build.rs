@@ -7,9 +7,9 @@ use tokio::sync::mpsc;
 
 use super::{Bind, Built, Plan, Serving, chains, check_hook, load_all, problem_of_plugin, problems_of_use};
 use crate::config::Problems;
-use crate::config::model::{self, Config, UpstreamIndex};
+use crate::config::model::{self, Config, PluginSource, UpstreamIndex};
 use crate::observe::Clock;
-use crate::plugin::{Hook, Host, LoadError, Named, Notice, Plugin, SealingKeys, Slot, Use, UseSettings};
+use crate::plugin::{Digest, Hook, Host, LoadError, Named, Notice, Plugin, SealingKeys, Slot, Use, UseSettings};
 use crate::route::Table;
 use crate::upstream::Upstream;
 
@@ -24,6 +24,10 @@ pub struct Builder<'a> {
     pub bind: Bind,
     /// What serves now; none at the start.
     pub before: Option<&'a Serving>,
+    /// Takes what the files of plugins have now, also where what they had before serves.
+    pub fresh: bool,
+    /// Versions that failed and are not to come back by themselves.
+    pub taken_back: &'a [Digest],
 }
 
 impl Builder<'_> {
@@ -33,10 +37,16 @@ impl Builder<'_> {
     /// Everything that is wrong with the plugins and their uses, with certificates, and with the addresses of listeners.
     pub fn build(&self, config: Config, keys: SealingKeys) -> Result<Built, Problems> {
         let mut problems = Vec::new();
-        let live = |settings: &model::Plugin| self.before.and_then(|before| before.live(settings).cloned());
+        let live = |settings: &model::Plugin| {
+            let is_fixed = !self.fresh || matches!(settings.source, PluginSource::BuiltIn(_));
+            self.before.filter(|_| is_fixed).and_then(|before| before.live(settings).cloned())
+        };
         let mut plugins = Vec::with_capacity(config.plugins.len());
         for (settings, loaded) in config.plugins.iter().zip(load_all(&config.plugins, self.host, &keys, live)) {
             match loaded {
+                Ok(plugin) if self.taken_back.contains(&plugin.digest) => {
+                    problems.push(problem_of_plugin(&config, settings, &LoadError::TakenBack));
+                }
                 Ok(plugin) => plugins.push(plugin),
                 Err(error) => problems.push(problem_of_plugin(&config, settings, &error)),
             }

@@ -49,7 +49,7 @@ impl Builder<'_> {
             };
             let id = match old {
                 Some(old) => old.id,
-                None => match self.open(config, index, settings) {
+                None => match self.open(config, index, settings, &listeners) {
                     Ok((sockets, address)) => {
                         entrance.address = address;
                         opened.push(Opened { id: next_id, sockets });
@@ -76,9 +76,11 @@ impl Builder<'_> {
         config: &Config,
         index: usize,
         settings: &model::Listener,
+        made: &[Listening],
     ) -> Result<(Vec<TcpListener>, SocketAddr), Problem> {
         let before = self.before.iter().flat_map(|before| &before.listeners);
-        let is_ours = before.into_iter().any(|old| old.entrance.address.port() == settings.address.port());
+        let ports = before.chain(made).map(|ours| ours.entrance.address.port());
+        let is_ours = ports.into_iter().any(|port| port == settings.address.port());
         (self.bind)(settings.address, config.workers, is_ours).map_err(|error| {
             let at = KeyPath::root().key("listener").index(index).key("address");
             config.places.problem(&at, format!("cannot listen on {}: {error}", settings.address))

@@ -37,11 +37,11 @@ pub struct Built {
 impl Serving {
     /// The version that serves for a plugin of these settings.
     pub(super) fn live(&self, settings: &model::Plugin) -> Option<&Arc<Plugin>> {
-        let is_it = |known: &model::Plugin| {
-            known.name == settings.name && known.source == settings.source && known.limits == settings.limits
+        let known = self.plan.config.plugins.iter().zip(&self.plugins);
+        let is_it = |(known, live): &(&model::Plugin, &Arc<Plugin>)| {
+            known.name == settings.name && live.digest.may_come_from(&known.source, &settings.source)
         };
-        let index = self.plan.config.plugins.iter().position(is_it)?;
-        self.plugins.get(index)
+        known.into_iter().find(is_it).map(|(_, live)| live)
     }
 
     /// The slots of that very use.
@@ -92,15 +92,27 @@ impl Serving {
             && listeners.into_iter().all(|(one, other)| Arc::ptr_eq(&one.entrance, &other.entrance))
     }
 
+    /// The slot that takes the place of `old`: of the very same use after a swap; after a reload of the one that stands where it
+    /// stood, if there are several of one name.
+    fn successor(&self, old: &Slot) -> Option<&Arc<Slot>> {
+        let names = |owner: &Use| owner.upstreams.iter().map(|upstream| upstream.name.clone()).collect::<Vec<_>>();
+        let mut found = self.slots_of(&old.owner).into_iter().flatten().filter(|new| new.number == old.number);
+        let mut alike: Vec<_> = self.alike(&old.owner).filter(|new| new.number == old.number).collect();
+        alike.sort_by_key(|new| names(&new.owner) != names(&old.owner));
+        found.next().or(alike.first().copied())
+    }
+
     /// What came in the place of slots of `before`.
     fn retired<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = (Arc<Slot>, Option<Arc<Slot>>)> {
         let stays = |old: &&Arc<Slot>| {
             self.slots_of(&old.owner).is_some_and(|slots| slots.iter().any(|slot| Arc::ptr_eq(slot, old)))
         };
-        before.slots.iter().flatten().filter(move |old| !stays(old)).map(|old| {
-            let successor = self.alike(&old.owner).find(|new| new.number == old.number);
-            (old.clone(), successor.cloned())
-        })
+        before
+            .slots
+            .iter()
+            .flatten()
+            .filter(move |old| !stays(old))
+            .map(|old| (old.clone(), self.successor(old).cloned()))
     }
 }
 

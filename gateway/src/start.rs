@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{self, Problems};
 use crate::control::{self, Order};
-use crate::observe;
+use crate::observe::{self, Connections};
 use crate::plugin::{FileError, LoadError, StateDir, builtin};
 use crate::server;
 use crate::state::{Builder, Change, sealing_keys};
@@ -67,7 +67,7 @@ impl Gateway {
 
         let (orders, ordered) = mpsc::channel(ORDERS);
         let mut gateway = Self { workers: Vec::new(), threads: Vec::new(), orders };
-        let connections = Arc::default();
+        let connections: Arc<Connections> = Arc::default();
         for (index, share) in shares.into_iter().enumerate() {
             let (sender, changes) = mpsc::channel(CHANGES);
             let setup = server::Setup { index, share, changes, connections: Arc::clone(&connections) };

@@ -1,7 +1,9 @@
 //! What happens beside the traffic, on one thread of its own: files are watched, plugins swapped, the configuration reloaded,
-//! versions that fail taken back, and slots that lost an instance get a new one. It reaches workers by sending them
+//! versions that fail taken back, slots that lost an instance get a new one, and operators are told figures. It reaches workers by sending them
 //! [`Change`]s, and never waits for one that is gone.
 
+mod admin;
+mod figures;
 mod reload;
 mod slots;
 mod swap;
@@ -9,17 +11,20 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::model::PluginSource;
+use crate::observe::Connections;
 use crate::plugin::{Digest, Host, Notice, Slot, StateDir};
 use crate::state::{Bind, Built, Change, Serving};
+use figures::Figures;
 pub use reload::digest;
 use swap::History;
 use watch::Watch;
@@ -44,6 +49,12 @@ pub struct Setup {
     pub serving: Serving,
     /// A way to each worker.
     pub workers: Vec<mpsc::Sender<Change>>,
+    /// Where operators come in, listening already; none: nowhere.
+    pub admin: Option<TcpListener>,
+    /// Client connections of all workers.
+    pub connections: Arc<Connections>,
+    /// When the program began.
+    pub started: SystemTime,
     /// What operators ask for.
     pub orders: mpsc::Receiver<Order>,
     /// What slots report.
@@ -67,6 +78,8 @@ struct Control {
     state_dir: StateDir,
     bind: Bind,
     serving: Serving,
+    /// What serves, and what was done, for those who ask.
+    figures: Arc<Figures>,
     workers: Vec<mpsc::Sender<Change>>,
     noticed: mpsc::Receiver<Notice>,
     notices: mpsc::WeakSender<Notice>,
@@ -93,11 +106,26 @@ pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
 }
 
 async fn run(setup: Setup) {
-    let Setup { host, file, loaded, state_dir, bind, serving, workers, mut orders, noticed, notices } = setup;
-    let (history, unheard) = (BTreeMap::new(), Vec::new());
-    let watch = Watch::start();
-    let mut control =
-        Control { host, file, loaded, state_dir, bind, serving, workers, noticed, notices, history, unheard, watch };
+    let figures = Figures::new(setup.serving.clone(), setup.connections, setup.started);
+    if let Some(socket) = setup.admin {
+        tokio::spawn(admin::serve(socket, figures.clone()));
+    }
+    let mut orders = setup.orders;
+    let mut control = Control {
+        host: setup.host,
+        file: setup.file,
+        loaded: setup.loaded,
+        state_dir: setup.state_dir,
+        bind: setup.bind,
+        serving: setup.serving,
+        figures,
+        workers: setup.workers,
+        noticed: setup.noticed,
+        notices: setup.notices,
+        history: BTreeMap::new(),
+        unheard: Vec::new(),
+        watch: Watch::start(),
+    };
     control.watch.follow(control.files());
     let mut due: Option<(Due, Instant)> = None;
     loop {
@@ -173,6 +201,7 @@ impl Control {
             // A worker that ends meanwhile has nothing left to switch.
             let _ = waiting.await;
         }
+        self.figures.serves(serving.clone());
         self.serving = serving;
     }
 

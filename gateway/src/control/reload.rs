@@ -87,6 +87,7 @@ impl Control {
         let kept = now.plan.uses.iter().filter(|one| before.plan.uses.iter().any(|other| Arc::ptr_eq(one, other)));
         let kept = kept.count();
         self.hand_over(built).await;
+        self.figures.reloaded();
         self.watch.follow(self.files());
         let Config { routes, upstreams, uses, .. } = &self.serving.plan.config;
         tracing::info!(
@@ -103,6 +104,7 @@ impl Control {
     }
 
     fn refuse(&self, problems: &Problems) {
+        self.figures.reload_refused();
         for Problem { file, line, key, message } in &problems.0 {
             tracing::warn!(target: "sluice", %file, line, %key, reason = %message, "reload refused");
         }

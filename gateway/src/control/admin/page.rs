@@ -193,7 +193,10 @@ fn declared(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
             match family.kind {
                 Kind::Counter => samples.count(labels, metric.value()),
                 Kind::Gauge => samples.gauge(labels, metric.value()),
-                Kind::Histogram => samples.histogram(labels, metric.value(), &metric.buckets().collect::<Vec<_>>()),
+                Kind::Histogram => {
+                    // A sum below 0 is no sum of a histogram, and strict scrapers take no page with one.
+                    samples.histogram(labels, metric.value().max(0.0), &metric.buckets().collect::<Vec<_>>())
+                }
             }?;
         }
     }

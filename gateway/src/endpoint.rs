@@ -83,7 +83,7 @@ impl Endpoint {
 
     /// Counts an attempt to send it a request.
     pub fn attempted(&self) {
-        // The line is this core's already: the request was just counted as in flight.
+        // Beside what was just written to count the request as in flight, so hardly more than an addition.
         self.figures.attempts.fetch_add(1, Ordering::Relaxed);
     }
 

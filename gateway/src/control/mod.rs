@@ -1,6 +1,6 @@
 //! What happens beside the traffic, on one thread of its own: files are watched, plugins swapped, the configuration reloaded,
-//! versions that fail taken back, slots that lost an instance get a new one, and operators are told figures. It reaches workers by sending them
-//! [`Change`]s, and never waits for one that is gone.
+//! versions that fail taken back, slots that lost an instance get a new one, and operators are told figures. It reaches
+//! workers by sending them [`Change`]s, and never waits for one that is gone.
 
 mod admin;
 mod figures;
@@ -106,26 +106,7 @@ pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
 }
 
 async fn run(setup: Setup) {
-    let figures = Figures::new(setup.serving.clone(), setup.connections, setup.started);
-    if let Some(socket) = setup.admin {
-        tokio::spawn(admin::serve(socket, figures.clone()));
-    }
-    let mut orders = setup.orders;
-    let mut control = Control {
-        host: setup.host,
-        file: setup.file,
-        loaded: setup.loaded,
-        state_dir: setup.state_dir,
-        bind: setup.bind,
-        serving: setup.serving,
-        figures,
-        workers: setup.workers,
-        noticed: setup.noticed,
-        notices: setup.notices,
-        history: BTreeMap::new(),
-        unheard: Vec::new(),
-        watch: Watch::start(),
-    };
+    let (mut control, mut orders) = Control::new(setup);
     control.watch.follow(control.files());
     let mut due: Option<(Due, Instant)> = None;
     loop {
@@ -164,6 +145,30 @@ async fn run(setup: Setup) {
 }
 
 impl Control {
+    /// Serves operators from now on, and gives what they order. Needs a runtime around it.
+    fn new(setup: Setup) -> (Self, mpsc::Receiver<Order>) {
+        let figures = Figures::new(setup.serving.clone(), setup.connections, setup.started);
+        if let Some(socket) = setup.admin {
+            tokio::spawn(admin::serve(socket, figures.clone()));
+        }
+        let control = Self {
+            host: setup.host,
+            file: setup.file,
+            loaded: setup.loaded,
+            state_dir: setup.state_dir,
+            bind: setup.bind,
+            serving: setup.serving,
+            figures,
+            workers: setup.workers,
+            noticed: setup.noticed,
+            notices: setup.notices,
+            history: BTreeMap::new(),
+            unheard: Vec::new(),
+            watch: Watch::start(),
+        };
+        (control, setup.orders)
+    }
+
     /// A file may have changed: plugins are swapped at once, for the rest it is said what to read again.
     async fn look_at(&mut self, file: PathBuf) -> Option<Due> {
         if file == self.file {

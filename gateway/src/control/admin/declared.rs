@@ -31,7 +31,8 @@ pub(super) fn families(uses: impl Iterator<Item = (Arc<str>, Vec<(String, Arc<Me
             let name = if kind == Kind::Counter { name.strip_suffix("_total").unwrap_or(&name) } else { &name };
             let name = format!("sluice_use_{name}");
             if let Some(family) = families.iter_mut().find(|family| family.name == name && family.kind == kind) {
-                match family.members.iter().any(|(other, _)| *other == owner) {
+                // All of a use come one after the other.
+                match family.members.last().is_some_and(|(last, _)| *last == owner) {
                     true => left_out += 1,
                     false => family.members.push((owner.clone(), metric)),
                 }

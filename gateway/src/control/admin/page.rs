@@ -2,7 +2,7 @@
 //! units, `_total` at the end of counters. Labels are names from the configuration, never anything from a request, so that
 //! clients cannot make the page longer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +19,9 @@ use crate::observe::metrics::Kind;
 use crate::observe::{CODES, Totals};
 use crate::plugin::{Counters, FailureKind, Use};
 use crate::state::{Listening, Plan, Serving};
+
+/// Name, meaning, and where the count is.
+type Counter<T> = (&'static str, &'static str, fn(&T) -> u64);
 
 /// The page.
 #[derive(Debug)]
@@ -69,7 +72,7 @@ fn versions(lines: &mut Lines<'_>, figures: &Figures, serving: &Serving) -> fmt:
         live.gauge([("plugin", &plugin.name), ("version", version), ("digest", &digest)], 1_u64)?;
     }
     let done = figures.done();
-    let counts: [(&str, &str, fn(&Versions) -> u64); 3] = [
+    let counts: [Counter<Versions>; 3] = [
         ("sluice_swaps", "Versions of a plugin that took the place of others.", |versions| versions.swaps),
         ("sluice_swaps_refused", "Versions of a plugin that were no good.", |versions| versions.refused),
         ("sluice_rollbacks", "Versions of a plugin that failed soon after and were taken back.", |versions| {
@@ -102,7 +105,7 @@ fn routes(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
     for (route, totals) in &totals {
         durations.histogram([("route", *route)], totals.duration.as_secs_f64(), &totals.durations)?;
     }
-    let counts: [(&str, &str, fn(&Totals) -> u64); 3] = [
+    let counts: [Counter<Totals>; 3] = [
         ("sluice_received_bytes", "Body bytes from clients.", |totals| totals.received),
         ("sluice_sent_bytes", "Body bytes to clients.", |totals| totals.sent),
         ("sluice_retries", "Attempts of exchanges after their first one.", |totals| totals.retries),
@@ -159,7 +162,7 @@ fn uses(lines: &mut Lines<'_>, serving: &Serving) -> fmt::Result {
             fallbacks.count([("use", &*owner.name), ("plugin", &owner.plugin), ("hook", hook.as_str())], count)?;
         }
     }
-    let counts: [(&str, &str, fn(&Counters) -> u64); 2] = [
+    let counts: [Counter<Counters>; 2] = [
         ("sluice_plugin_overridden", "Choices of a use that the gateway did not accept.", |counters| {
             counters.overridden.load(Ordering::Relaxed)
         }),
@@ -224,13 +227,9 @@ fn certificates(lines: &mut Lines<'_>, listeners: &[Listening]) -> fmt::Result {
 
 /// The uses by their position, but those that share their figures with an earlier one.
 fn distinct(plan: &Plan) -> Vec<(usize, &Use)> {
-    let mut uses: Vec<(usize, &Use)> = Vec::with_capacity(plan.uses.len());
-    for (place, owner) in plan.uses.iter().enumerate() {
-        if !uses.iter().any(|(_, other)| std::ptr::eq(other.counters(), owner.counters())) {
-            uses.push((place, owner));
-        }
-    }
-    uses
+    let mut seen = BTreeSet::new();
+    let uses = plan.uses.iter().map(|owner| &**owner).enumerate();
+    uses.filter(|(_, owner)| seen.insert(std::ptr::from_ref(owner.counters()))).collect()
 }
 
 /// Since 1970; negative before.

@@ -15,6 +15,7 @@ mod contract; // wit/ is as recorded, and the default plugins keep to it
 mod deadlines; // nothing waits for ever
 mod discipline; // plugins that fail, take too much, or grow
 mod disconnects; // clients that leave leave nothing behind
+mod documents; // what the documents show is true
 mod drain; // SIGTERM answers all that was accepted
 mod endpoints; // who may be chosen, retry, ejection, the pool
 mod errors; // causes become statuses by one map

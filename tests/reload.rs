@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 use crate::harness::certificates::{Authority, Site, client, client_as, site};
 use crate::harness::client::try_tls;
 use crate::harness::configuration::HOST;
-use crate::harness::guests::digest;
 use crate::harness::{Ask, Client, Configuration, Gateway, Origin, Raw, component, eventually, within};
 
 const RELOADS: usize = 200;
@@ -54,7 +53,7 @@ struct Session {
 
 impl Session {
     async fn begin(gateway: &Gateway, number: usize) -> Self {
-        let mut client = if number % 2 == 0 { Client::h1(gateway).await } else { Client::h2(gateway).await };
+        let mut client = if number.is_multiple_of(2) { Client::h1(gateway).await } else { Client::h2(gateway).await };
         let (ask, learned) = match number % 4 {
             0 | 1 => (Ask::get("/"), None),
             _ => {
@@ -374,13 +373,11 @@ async fn a_reload_keeps_the_version_of_a_plugin_that_is_live() {
     let mut client = Client::h2(&gateway).await;
     assert_eq!(client.get("/").await.seen_field("x-routed-by"), "v2");
     // A plugin whose entry changes is loaded from its file.
-    gateway.save("stamp", &component("stamp_v1"));
-    gateway.swap("stamp", &component("stamp_v2"), &["all/routing/stamp"]).await;
+    gateway.save("stamp", &component("stamp_v2"));
     let limited = Configuration::of(&[&origin]).routing(r#"["stamp"]"#);
     let limited = limited.plugin_with("stamp", component("stamp_v2"), "limits = { memory = \"32MiB\" }");
     gateway.reload(&limited.text()).await;
     assert_eq!(client.get("/").await.seen_field("x-routed-by"), "v2");
-    assert_eq!(digest(&fs::read(gateway.file("stamp")).unwrap()), digest(&component("stamp_v2")));
 }
 
 #[tokio::test]

@@ -55,7 +55,12 @@ impl Gateway {
     pub fn check(configuration: &Configuration) -> Output {
         let folder = tempfile::tempdir().unwrap();
         configuration.write(folder.path());
-        command_of("check", folder.path()).output().unwrap()
+        Self::check_in(folder.path())
+    }
+
+    /// The same for a folder with a `sluice.toml`.
+    pub fn check_in(folder: &Path) -> Output {
+        command_of("check", folder).output().unwrap()
     }
 
     /// The folder of the configuration.

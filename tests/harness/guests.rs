@@ -1,8 +1,9 @@
 //! The components that tests give to the gateway: the guests beside this folder, built once a run for `wasm32-wasip2`,
 //! and what can be made of their bytes.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -58,21 +59,41 @@ pub fn workspace() -> PathBuf {
 fn built() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let target = target().join("guests");
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(workspace()).args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"]);
+        let mut cargo = cargo(&workspace());
+        cargo.args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"]);
         cargo.args(["--locked", "--package", "sluice-guests", "--examples", "--features", "wasm"]);
-        cargo.arg("--target-dir").arg(&target);
-        // What was meant for the native build is not meant for this one.
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy();
-            let meant_for_native = name.starts_with("CARGO_") && name != "CARGO_HOME" || name.starts_with("RUSTC");
-            if meant_for_native || name == "RUSTFLAGS" || name == "RUSTDOCFLAGS" {
-                cargo.env_remove(&*name);
-            }
-        }
         let status = cargo.status().expect("cargo runs these tests, so it is there");
         assert!(status.success(), "the guests do not build");
-        target.join("wasm32-wasip2/release/examples")
+        released().join("examples")
     })
+}
+
+/// The cargo that runs these tests, in that folder; what it builds goes to [`built_target`].
+pub fn cargo(folder: &Path) -> Command {
+    in_folder(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), folder)
+}
+
+/// A program that may call cargo, likewise.
+pub fn in_folder(program: impl AsRef<OsStr>, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    // What was meant for the native build is not meant for this one.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let meant_for_native = name.starts_with("CARGO_") && name != "CARGO_HOME" || name.starts_with("RUSTC");
+        if meant_for_native || name == "RUSTFLAGS" || name == "RUSTDOCFLAGS" {
+            command.env_remove(&*name);
+        }
+    }
+    command.current_dir(folder).env("CARGO_TARGET_DIR", built_target());
+    command
+}
+
+/// The folder of what is built for tests.
+pub fn built_target() -> PathBuf {
+    target().join("guests")
+}
+
+/// Where cargo puts components.
+pub fn released() -> PathBuf {
+    built_target().join("wasm32-wasip2/release")
 }

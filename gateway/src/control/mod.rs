@@ -32,6 +32,10 @@ use watch::Watch;
 /// Files that belong together change one after the other: they are read when nothing has changed for so long.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// Threads that build what is to serve: one for new versions and configurations, and one that makes instances meanwhile. Each
+/// has memory of its own, so more would cost more than they give.
+const BUILDERS: usize = 2;
+
 /// What the thread starts with.
 #[derive(Debug)]
 pub struct Setup {
@@ -73,7 +77,9 @@ pub enum Order {
 /// The thread at work.
 struct Control {
     host: Arc<Host>,
+    /// The configuration as it was named, for messages, and where it is.
     file: PathBuf,
+    path: PathBuf,
     loaded: Digest,
     state_dir: StateDir,
     bind: Bind,
@@ -101,7 +107,8 @@ enum Due {
 
 /// Starts the thread. It ends when no slot is left to report anything.
 pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.max_blocking_threads(BUILDERS).enable_all().build()?;
     std::thread::Builder::new().name("sluice-control".into()).spawn(move || runtime.block_on(run(setup)))
 }
 
@@ -153,6 +160,7 @@ impl Control {
         }
         let control = Self {
             host: setup.host,
+            path: std::path::absolute(&setup.file).unwrap_or_else(|_| setup.file.clone()),
             file: setup.file,
             loaded: setup.loaded,
             state_dir: setup.state_dir,
@@ -171,7 +179,7 @@ impl Control {
 
     /// A file may have changed: plugins are swapped at once, for the rest it is said what to read again.
     async fn look_at(&mut self, file: PathBuf) -> Option<Due> {
-        if file == self.file {
+        if file == self.path {
             return Some(Due::Configuration);
         }
         let plugins = self.serving.plan.config.plugins.iter().enumerate();

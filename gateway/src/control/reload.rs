@@ -66,7 +66,7 @@ impl Control {
         });
         let keys = config.sealing.iter();
         let keys = keys.flat_map(|files| std::iter::once(files.current.clone()).chain(files.previous.clone()));
-        plugins.chain(tls).chain(keys).chain([self.file.clone()]).collect()
+        plugins.chain(tls).chain(keys).chain([self.path.clone()]).collect()
     }
 
     /// What builds a configuration, to be called on another thread.

@@ -52,6 +52,11 @@ impl Budget {
         std::mem::take(&mut self.looks)
     }
 
+    /// CPU time of the call since the first look at it; none if it was over before.
+    pub(super) fn spent(&self) -> Duration {
+        self.started.map_or(Duration::ZERO, |(cpu, _)| thread_time().saturating_sub(cpu))
+    }
+
     /// The engine's question, about once a millisecond.
     pub(super) fn look(&mut self) -> UpdateDeadline {
         self.looks += 1;
@@ -71,8 +76,8 @@ impl Budget {
     }
 }
 
-/// CPU time of the calling thread.
-fn thread_time() -> Duration {
+/// CPU time of the calling thread. A system call.
+pub(super) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }

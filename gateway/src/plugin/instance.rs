@@ -9,7 +9,7 @@ use wasmtime::{Store, Trap};
 
 use super::bindings::exports::sluice::plugin as exports;
 use super::context::{Context, Phase, Wishes};
-use super::deadline::{Stop, Ticker};
+use super::deadline::{Stop, TICK, Ticker};
 use super::guest_log::escape;
 use super::uses::Use;
 use super::{Failure, Issue, LoadError, Plugin};
@@ -108,6 +108,11 @@ impl Instance {
     /// an instance of JavaScript ends after about a million calls.
     pub(super) fn is_worn(&self) -> bool {
         self.memory() >= self.worn_at
+    }
+
+    /// True if the last call used up a millisecond of CPU time or more.
+    pub(super) fn was_slow(&self) -> bool {
+        self.store.data().budget.spent() >= TICK
     }
 
     /// How often it was met at work since this was last asked.

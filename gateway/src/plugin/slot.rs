@@ -4,13 +4,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::answers::Outcome;
 use super::bypass::Bypass;
 use super::context::{RespondWhen, Wishes};
+use super::deadline::thread_time;
 use super::instance::Instance;
 use super::share::Share;
 use super::uses::Use;
@@ -227,7 +228,7 @@ impl Slot {
                 inside.bypass.succeeded(now);
                 self.look_after(inside);
             }
-            Err(failure) => self.failed(inside, hook, failure, looks > 0),
+            Err(failure) => self.failed(inside, hook, failure),
         }
         outcome
     }
@@ -261,9 +262,9 @@ impl Slot {
     }
 
     fn make(&self) -> Result<Instance, LoadError> {
-        let began = Instant::now();
+        let began = thread_time();
         let made = Instance::start(&self.plugin, &self.owner, self.number, self.trial)?;
-        self.owner.started_in(began.elapsed());
+        self.owner.started_in(thread_time().saturating_sub(began));
         // Whoever was first has set it.
         let _ = self.asked_for.set(made.wishes().into());
         Ok(made)
@@ -281,15 +282,15 @@ impl Slot {
         self.want(inside);
     }
 
-    /// After a failure: the store is not fit for another call. `slow`: it took a millisecond or more.
-    fn failed(&self, inside: &mut Inside, hook: Hook, failure: &Failure, slow: bool) {
+    /// After a failure: the store is not fit for another call.
+    fn failed(&self, inside: &mut Inside, hook: Hook, failure: &Failure) {
         if !self.trial {
             self.owner.counters().failed(hook, failure.kind());
         }
         if matches!(failure, Failure::Bypassed | Failure::Shed | Failure::NoInstance) {
             return;
         }
-        inside.current = None;
+        let slow = inside.current.take().is_some_and(|instance| instance.was_slow());
         if let Some(left_out) = inside.reports.admit(inside.now_us) {
             self.report(hook, failure, left_out);
         }

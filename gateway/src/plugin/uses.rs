@@ -92,7 +92,7 @@ pub struct Use {
     keys: SealingKeys,
     pub(super) shared: Arc<Shared>,
     pub(super) sealer: Sealer,
-    /// How long it takes to make an instance, microseconds; 0: none was made yet.
+    /// CPU time of making an instance, microseconds; 0: none was made yet.
     start_us: AtomicU64,
 }
 

@@ -1,0 +1,95 @@
+//! The commands that documents show: each program is known, `sluice` takes its arguments, and cargo and curl have the
+//! flags. What can be run in passing is run by `walk`.
+
+use std::process::{Command, Output};
+
+use super::blocks::{Block, documents};
+use crate::harness::guests::workspace;
+
+/// Programs whose arguments are their own business.
+const TRUSTED: [&str; 14] = [
+    "cd",
+    "componentize-js",
+    "componentize-py",
+    "cp",
+    "git",
+    "install",
+    "journalctl",
+    "kill",
+    "openssl",
+    "python3",
+    "rustup",
+    "sed",
+    "systemctl",
+    "useradd",
+];
+
+fn output(program: &str, arguments: &[&str]) -> Option<Output> {
+    Command::new(program).args(arguments).output().ok()
+}
+
+/// Without what a shell takes away.
+fn words(line: &str) -> Vec<&str> {
+    let line = line.split(" # ").next().unwrap_or(line).trim();
+    let words = line.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+    words.skip_while(|word| *word == "sudo").collect()
+}
+
+/// `sluice` with `--help` at its end parses all that stands before, and does nothing.
+fn check_sluice(place: &str, arguments: &[&str]) {
+    let output = output(env!("CARGO_BIN_EXE_sluice"), &[arguments, &["--help"]].concat()).unwrap();
+    assert!(output.status.success(), "{place}: {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Every flag stands in what the program says of itself; a program that is not installed is not tried.
+fn check_flags(place: &str, program: &str, help: &[&str], arguments: &[&str]) {
+    let Some(output) = output(program, help) else { return };
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    for flag in arguments.iter().filter(|argument| argument.starts_with("--")) {
+        assert!(help.contains(flag), "{place}: {program} has no {flag}");
+    }
+}
+
+fn check(place: &str, line: &str) {
+    let words = words(line);
+    match words.as_slice() {
+        [] => {}
+        ["sluice", arguments @ ..] => check_sluice(place, arguments),
+        ["cargo", command, arguments @ ..] => {
+            let end = arguments.iter().position(|argument| *argument == "--").unwrap_or(arguments.len());
+            check_flags(place, "cargo", &[command, "-h"], &arguments[..end]);
+            if *command == "run" {
+                check_sluice(place, arguments.get(end + 1..).unwrap_or_default());
+            }
+            let path = arguments.iter().skip_while(|argument| **argument != "--path").nth(1);
+            assert!(path.is_none_or(|path| workspace().join(path).exists()), "{place}: no folder {path:?}");
+        }
+        ["curl", arguments @ ..] => check_flags(place, "curl", &["--help", "all"], arguments),
+        [program, ..] => assert!(TRUSTED.contains(program), "{place}: nobody knows the program {program:?}"),
+    }
+}
+
+#[test]
+fn every_command_is_known_and_takes_its_arguments() {
+    for document in documents() {
+        for block in document.blocks.iter().filter(|block| block.kind() == "sh") {
+            block.lines().iter().for_each(|line| check(&block.place, line));
+        }
+    }
+}
+
+#[test]
+fn the_unit_starts_what_there_is() {
+    let documents = documents();
+    let blocks = documents.iter().flat_map(|document| &document.blocks);
+    let units: Vec<&Block> = blocks.filter(|block| block.kind() == "ini").collect();
+    assert!(!units.is_empty());
+    for unit in units {
+        let starts = unit.text.lines().filter_map(|line| line.strip_prefix("ExecStart="));
+        for start in starts {
+            let (program, arguments) = start.split_once(' ').unwrap();
+            assert!(program.ends_with("/sluice"), "{}: {program}", unit.place);
+            check_sluice(&unit.place, &arguments.split(' ').collect::<Vec<_>>());
+        }
+    }
+}

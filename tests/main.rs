@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod admin; // operators come in from this machine only
 mod bad_files; // a bad plugin file changes nothing
 mod balancing; // each way to choose an endpoint keeps its figures
 mod check; // everything that is wrong is told at once, at its place

@@ -1,6 +1,7 @@
-//! The admin listener: for this machine only, at `/metrics` only, and whoever is slow there holds up nobody.
+//! The admin listener: for this machine only, at `/metrics` only, and whoever is slow there holds up nobody. What the
+//! figures say is in `metrics`, but for those that nothing changes.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::harness::scrape::{OPEN, OPEN_TYPE, PLAIN_TYPE};
 use crate::harness::{Ask, Client, Configuration, Gateway, Origin, Raw, load};
@@ -75,4 +76,20 @@ async fn an_admin_address_that_is_taken_is_a_mistake_like_any_other() {
     for key in ["admin.address", "listener[2].address"] {
         assert!(said.contains(&format!("{key}: cannot listen on {taken}")), "{said}");
     }
+}
+
+#[tokio::test]
+async fn it_tells_its_version_and_when_certificates_end() {
+    let origin = Origin::start("a").await;
+    let gateway = with_admin(&origin).await;
+    let scrape = gateway.scrape().await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    for name in ["app.test", "localhost", "second.example"] {
+        let listener = gateway.secure;
+        let series = format!(r#"sluice_certificate_expiry_timestamp_seconds{{listener="{listener}",name="{name}"}}"#);
+        assert!(scrape.value(&series) > now, "{name}");
+    }
+    assert_eq!(scrape.by("sluice_certificate_expiry_timestamp_seconds", "name").len(), 3);
+    let version = scrape.by("sluice_build_info", "version");
+    assert_eq!(version, [(env!("CARGO_PKG_VERSION").to_owned(), 1.0)]);
 }

@@ -302,18 +302,3 @@ async fn what_plugins_count_themselves_is_told_once_for_each_use() {
     let uses = scrape.by("sluice_plugin_failures_total", "use");
     assert!(uses.iter().any(|(name, _)| name == "shared"));
 }
-
-#[tokio::test]
-async fn the_end_of_certificates_is_told_by_listener_and_name() {
-    let origin = Origin::start("a").await;
-    let gateway = Gateway::start(&shown(&[&origin])).await;
-    let scrape = gateway.scrape().await;
-    for name in ["app.test", "localhost", "second.example"] {
-        let listener = gateway.secure;
-        let series = format!(r#"sluice_certificate_expiry_timestamp_seconds{{listener="{listener}",name="{name}"}}"#);
-        assert!(scrape.value(&series) > seconds(SystemTime::now()), "{name}");
-    }
-    assert_eq!(scrape.by("sluice_certificate_expiry_timestamp_seconds", "name").len(), 3);
-    let version = scrape.by("sluice_build_info", "version");
-    assert_eq!(version, [(env!("CARGO_PKG_VERSION").to_owned(), 1.0)]);
-}

@@ -82,7 +82,11 @@ async fn a_hundred_swaps_under_load_lose_nothing_and_mix_nothing() {
         senders.spawn(traffic(gateway.clone(), progress.clone(), name, fresh));
     }
     let contents = [component("stamp_v1"), component("stamp_v2")];
+    let mut resident = None;
     for swap in 0..SWAPS {
+        if swap == 20 {
+            resident = gateway.resident();
+        }
         let before = swap % 2 + 1;
         let held = if swap % 10 == 5 { Some(hold(&gateway, &held_origin, swap).await) } else { None };
         progress.saved.store(swap + 1, Ordering::SeqCst);
@@ -92,6 +96,10 @@ async fn a_hundred_swaps_under_load_lose_nothing_and_mix_nothing() {
             held_origin.release();
             assert_eq!(version(&held.await.unwrap()), before, "held while it was swapped, and decided by two versions");
         }
+    }
+    if let (Some(before), Some(after)) = (resident, gateway.resident()) {
+        eprintln!("resident after 20 swaps {before}, after {SWAPS} {after} bytes");
+        assert!(after < before + (16 << 20), "old versions stay in memory: from {before} to {after} bytes");
     }
     progress.stop.store(true, Ordering::SeqCst);
     let ids: Vec<String> = senders.join_all().await.into_iter().flatten().collect();

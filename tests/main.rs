@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod admin; // operators come in from this machine only
 mod bad_files; // a bad plugin file changes nothing
 mod balancing; // each way to choose an endpoint keeps its figures
 mod check; // everything that is wrong is told at once, at its place
@@ -24,6 +25,7 @@ mod forwarding; // what happens to messages that pass
 mod honoured; // a plugin gets what it asks for
 mod house; // the house is as its map says
 mod instances; // one instance of a use on each worker
+mod metrics; // operators are told figures, and they are right
 mod misbehaviour; // plugins that misbehave hurt themselves
 mod mutual_tls; // clients with certificates
 mod policies; // the plugins that route and edit

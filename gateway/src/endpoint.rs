@@ -42,6 +42,8 @@ pub struct Figures {
     failures: AtomicU32,
     /// Requests sent and not finished.
     in_flight: AtomicU32,
+    /// Requests sent, or tried to be.
+    attempts: AtomicU64,
     latency: Latency,
 }
 
@@ -53,6 +55,7 @@ impl Endpoint {
             out_until: AtomicU64::new(0),
             failures: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
+            attempts: AtomicU64::new(0),
             latency: Latency::default(),
         };
         Arc::new(Self { settings, figures: Arc::new(figures) })
@@ -76,6 +79,17 @@ impl Endpoint {
     /// Requests sent and not finished, over all workers.
     pub fn in_flight(&self) -> u32 {
         self.figures.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Counts an attempt to send it a request.
+    pub fn attempted(&self) {
+        // Beside what was just written to count the request as in flight, so hardly more than an addition.
+        self.figures.attempts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Attempts to send it a request, over all workers.
+    pub fn attempts(&self) -> u64 {
+        self.figures.attempts.load(Ordering::Relaxed)
     }
 
     /// Time to the response head in microseconds, decayed to `now`; `u32::MAX` if never sampled.
@@ -144,7 +158,8 @@ impl Endpoint {
             && self.figures.out_until.compare_exchange(until, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    fn health(&self) -> Health {
+    /// The verdict on it, whatever that on the others is.
+    pub fn health(&self) -> Health {
         if self.is_ejected() {
             Health::Unhealthy
         } else if self.settings.draining {

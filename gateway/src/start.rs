@@ -2,15 +2,18 @@
 //! own.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::SystemTime;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::{self, Problems};
+use crate::config::model::Config;
+use crate::config::{self, KeyPath, Problem, Problems};
 use crate::control::{self, Order};
-use crate::observe;
+use crate::observe::{self, Connections};
 use crate::plugin::{FileError, LoadError, StateDir, builtin};
 use crate::server;
 use crate::state::{Builder, Change, sealing_keys};
@@ -53,6 +56,7 @@ impl Gateway {
     /// # Errors
     /// All that is wrong with the configuration and what it names, or what the system does not give.
     pub fn start(file: &Path, state_dir: Option<PathBuf>) -> Result<Self, StartError> {
+        let started = SystemTime::now();
         let loaded = control::digest(file)?;
         let config = config::load(file, &builtin::names())?;
         observe::log::start(&config.log.level);
@@ -62,13 +66,23 @@ impl Gateway {
         let (notices, noticed) = mpsc::channel(NOTICES);
         let builder =
             Builder { host: &host, notices: &notices, bind: server::bind, before: None, fresh: false, taken_back: &[] };
-        let built = builder.build(config, keys)?;
+        let admin = open_admin(&config);
+        let (admin, built) = match (admin, builder.build(config, keys)) {
+            (Ok(admin), Ok(built)) => (admin, built),
+            (admin, built) => {
+                let problems = built.err().into_iter().flat_map(|problems| problems.0);
+                return Err(Problems::new(problems.chain(admin.err()).collect()).into());
+            }
+        };
         built.announce();
+        if let Some((_, address)) = &admin {
+            tracing::info!(target: "sluice", admin = true, %address, "listening");
+        }
         let (serving, shares) = built.shares(None);
 
         let (orders, ordered) = mpsc::channel(ORDERS);
         let mut gateway = Self { workers: Vec::new(), threads: Vec::new(), orders };
-        let connections = Arc::default();
+        let connections: Arc<Connections> = Arc::default();
         for (index, share) in shares.into_iter().enumerate() {
             let (sender, changes) = mpsc::channel(CHANGES);
             let setup = server::Setup { index, share, changes, connections: Arc::clone(&connections) };
@@ -86,6 +100,9 @@ impl Gateway {
             orders: ordered,
             noticed,
             notices,
+            admin: admin.map(|(socket, _)| socket),
+            connections,
+            started,
         };
         // It ends with the process; what it does is never waited for.
         control::start(setup).map_err(|error| StartError::Thread("control", error))?;
@@ -118,4 +135,14 @@ impl Gateway {
         }
         tracing::info!(target: "sluice", "stopped");
     }
+}
+
+/// The socket where operators come in, and its real address; none where the configuration has none.
+fn open_admin(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, Problem> {
+    let Some(settings) = &config.admin else { return Ok(None) };
+    let (sockets, address) = server::bind(settings.address, 1, false).map_err(|error| {
+        let at = KeyPath::root().key("admin").key("address");
+        config.places.problem(&at, format!("cannot listen on {}: {error}", settings.address))
+    })?;
+    Ok(sockets.into_iter().next().map(|socket| (socket, address)))
 }

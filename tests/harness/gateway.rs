@@ -36,7 +36,7 @@ impl Gateway {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut gateway = Self { secure: nowhere, plain: nowhere, log, child, folder, stopped: false };
         for listener in [0, 1] {
-            let event = gateway.log.wait_for("listening", |event| event.number("listener") == listener).await;
+            let event = gateway.log.wait_for("listening", |event| event.0["listener"] == listener).await;
             let address = event.text("address").parse().unwrap();
             *(if listener == 0 { &mut gateway.secure } else { &mut gateway.plain }) = address;
         }

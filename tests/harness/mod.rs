@@ -11,6 +11,7 @@ pub mod load;
 pub mod log;
 pub mod origin;
 pub mod raw;
+pub mod scrape;
 pub mod statistics;
 
 use std::future::Future;

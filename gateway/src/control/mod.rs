@@ -1,7 +1,9 @@
 //! What happens beside the traffic, on one thread of its own: files are watched, plugins swapped, the configuration reloaded,
-//! versions that fail taken back, and slots that lost an instance get a new one. It reaches workers by sending them
-//! [`Change`]s, and never waits for one that is gone.
+//! versions that fail taken back, slots that lost an instance get a new one, and operators are told figures. It reaches
+//! workers by sending them [`Change`]s, and never waits for one that is gone.
 
+mod admin;
+mod figures;
 mod reload;
 mod slots;
 mod swap;
@@ -9,18 +11,21 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use crate::config::Problems;
 use crate::config::model::PluginSource;
+use crate::observe::Connections;
 use crate::plugin::{Digest, Host, Notice, Slot, StateDir};
 use crate::state::{Bind, Built, Change, Serving};
+use figures::Figures;
 pub use reload::digest;
 use swap::History;
 use watch::Watch;
@@ -49,6 +54,12 @@ pub struct Setup {
     pub serving: Serving,
     /// A way to each worker.
     pub workers: Vec<mpsc::Sender<Change>>,
+    /// Where operators come in, listening already; none: nowhere.
+    pub admin: Option<TcpListener>,
+    /// Client connections of all workers.
+    pub connections: Arc<Connections>,
+    /// When the program began.
+    pub started: SystemTime,
     /// What operators ask for.
     pub orders: mpsc::Receiver<Order>,
     /// What slots report.
@@ -74,6 +85,8 @@ struct Control {
     state_dir: StateDir,
     bind: Bind,
     serving: Serving,
+    /// What serves, and what was done, for those who ask.
+    figures: Arc<Figures>,
     workers: Vec<mpsc::Sender<Change>>,
     noticed: mpsc::Receiver<Notice>,
     notices: mpsc::Sender<Notice>,
@@ -96,25 +109,7 @@ pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
 }
 
 async fn run(setup: Setup) {
-    let Setup { host, file, loaded, state_dir, bind, serving, workers, mut orders, noticed, notices } = setup;
-    let path = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
-    let mut control = Control {
-        host,
-        file,
-        path,
-        loaded,
-        state_dir,
-        bind,
-        serving,
-        workers,
-        noticed,
-        notices,
-        history: BTreeMap::new(),
-        unheard: Vec::new(),
-        refused: BTreeSet::new(),
-        told: None,
-        watch: Watch::start(),
-    };
+    let (mut control, mut orders) = Control::new(setup);
     control.watch.follow(control.files());
     // When to read the configuration and its files again.
     let mut due: Option<Instant> = None;
@@ -148,6 +143,33 @@ async fn run(setup: Setup) {
 }
 
 impl Control {
+    /// Serves operators from now on, and gives what they order. Needs a runtime around it.
+    fn new(setup: Setup) -> (Self, mpsc::Receiver<Order>) {
+        let figures = Figures::new(setup.serving.clone(), setup.connections, setup.started);
+        if let Some(socket) = setup.admin {
+            tokio::spawn(admin::serve(socket, figures.clone()));
+        }
+        let control = Self {
+            host: setup.host,
+            path: std::path::absolute(&setup.file).unwrap_or_else(|_| setup.file.clone()),
+            file: setup.file,
+            loaded: setup.loaded,
+            state_dir: setup.state_dir,
+            bind: setup.bind,
+            serving: setup.serving,
+            figures,
+            workers: setup.workers,
+            noticed: setup.noticed,
+            notices: setup.notices,
+            history: BTreeMap::new(),
+            unheard: Vec::new(),
+            refused: BTreeSet::new(),
+            told: None,
+            watch: Watch::start(),
+        };
+        (control, setup.orders)
+    }
+
     /// A file may have changed. A plugin's is swapped in at once; true if that was all there was to do.
     async fn look_at(&mut self, file: &Path) -> bool {
         let plugins = self.serving.plan.config.plugins.iter().enumerate();
@@ -182,6 +204,7 @@ impl Control {
             // A worker that ends meanwhile has nothing left to switch.
             let _ = waiting.await;
         }
+        self.figures.serves(serving.clone());
         self.serving = serving;
     }
 

@@ -108,6 +108,7 @@ impl Control {
         self.history.retain(|name, _| is_live(name));
         self.hand_over(built).await;
         self.told = None;
+        self.figures.reloaded();
         self.watch.follow(self.files());
         let Config { routes, upstreams, uses, .. } = &self.serving.plan.config;
         tracing::info!(
@@ -128,6 +129,7 @@ impl Control {
         if !asked && self.told.as_ref() == Some(&problems) {
             return;
         }
+        self.figures.reload_refused();
         for Problem { file, line, key, message } in &problems.0 {
             tracing::warn!(target: "sluice", %file, line, %key, reason = %message, "reload refused");
         }

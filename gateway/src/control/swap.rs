@@ -35,11 +35,13 @@ impl Control {
             Ok(None) => return,
             Err(error) => {
                 let path = &self.serving.plan.config.plugins[index].source;
+                self.figures.count(&old.name, |versions| &mut versions.refused);
                 tracing::warn!(target: "sluice", plugin = %old.name, %path, reason = %error, "swap refused");
                 return;
             }
         };
         self.hand_over(Built { serving: next, opened: Vec::new() }).await;
+        self.figures.count(&old.name, |versions| &mut versions.swaps);
         let new = &self.serving.plugins[index];
         self.history
             .insert(new.name.clone(), History { before: Some((old.clone(), Instant::now())), taken_back: None });
@@ -73,6 +75,7 @@ impl Control {
         match next.unwrap_or_else(|panic| Err(LoadError::Host(panic))) {
             Ok(next) => {
                 self.hand_over(Built { serving: next, opened: Vec::new() }).await;
+                self.figures.count(&before.name, |versions| &mut versions.rollbacks);
                 self.history.insert(before.name.clone(), History { before: None, taken_back: Some(failing.digest) });
                 for place in self.serving.uses_of(index) {
                     tracing::warn!(

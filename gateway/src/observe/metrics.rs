@@ -62,8 +62,11 @@ impl Metric {
         self.value.store(value.to_bits(), Ordering::Relaxed);
     }
 
-    /// Adds an observation to a histogram.
+    /// Adds an observation to a histogram; what is no number is none.
     pub fn observe(&self, value: f64) {
+        if value.is_nan() {
+            return;
+        }
         let exponent = if value > 0.0 { value.log2().ceil() as i32 } else { -Self::OFFSET };
         let bucket = (exponent.saturating_add(Self::OFFSET)).clamp(0, Self::BUCKETS as i32 - 1);
         if let Some(bucket) = self.buckets.get(bucket as usize) {

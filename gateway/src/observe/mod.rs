@@ -5,7 +5,9 @@ pub mod clock;
 pub mod log;
 pub mod metrics;
 mod record;
+mod traffic;
 
 pub use activity::{Activity, Busy, Waits};
 pub use clock::Clock;
 pub use record::Record;
+pub use traffic::{CODES, Connections, Passed, Totals, Traffic};

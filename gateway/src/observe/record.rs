@@ -1,5 +1,5 @@
 //! The record of one exchange, and the access line that it becomes when it is dropped: whatever happened, there is one line
-//! for each exchange. It holds no header values, so no credential can get into a log.
+//! for each exchange, and it is counted once. It holds no header values, so no credential can get into a log.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Busy;
+use super::{Busy, Passed, Traffic};
 
 /// What is known of one exchange.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub struct Record {
     pub path: String,
     /// The host that it asked for.
     pub host: String,
-    /// Name of the route; empty if none fits.
-    pub route: Arc<str>,
+    /// The route's figures, with its name; those of no route if none fits.
+    pub traffic: Arc<Traffic>,
     /// Name of the upstream; empty without one.
     pub upstream: Arc<str>,
     /// Id of the last endpoint tried; empty without one.
@@ -51,8 +51,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// For an exchange that begins now.
-    pub fn new(worker: usize, logged: bool, busy: Busy) -> Self {
+    /// For an exchange that begins now; `traffic` is what it counts to until its route is known.
+    pub fn new(worker: usize, logged: bool, traffic: Arc<Traffic>, busy: Busy) -> Self {
         Self {
             started: Instant::now(),
             worker,
@@ -60,7 +60,7 @@ impl Record {
             method: http::Method::GET,
             path: String::new(),
             host: String::new(),
-            route: Arc::default(),
+            traffic,
             upstream: Arc::default(),
             endpoint: Arc::default(),
             chosen_by: Arc::default(),
@@ -86,6 +86,14 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        let passed = Passed {
+            status: self.status,
+            duration: self.started.elapsed(),
+            attempts: self.attempts,
+            received: self.received.get(),
+            sent: self.bytes_out,
+        };
+        self.traffic.count(self.worker, &passed);
         if !self.logged {
             return;
         }
@@ -96,14 +104,14 @@ impl Drop for Record {
             host = self.host,
             path = self.path,
             client = self.client.map(tracing::field::display),
-            route = &*self.route,
+            route = &*self.traffic.route,
             upstream = &*self.upstream,
             endpoint = &*self.endpoint,
             chosen_by = &*self.chosen_by,
             attempts = self.attempts,
-            duration_us = self.started.elapsed().as_micros() as u64,
+            duration_us = passed.duration.as_micros() as u64,
             upstream_us = self.upstream_time.as_micros() as u64,
-            bytes_in = self.received.get(),
+            bytes_in = passed.received,
             bytes_out = self.bytes_out,
             worker = self.worker,
             why = self.why.join("; "),

@@ -26,6 +26,9 @@ pub enum Hook {
 }
 
 impl Hook {
+    /// Those that an exchange waits for.
+    pub const OF_EXCHANGES: [Self; 3] = [Self::Routing, Self::Selection, Self::Response];
+
     /// As in the contract.
     pub fn as_str(self) -> &'static str {
         match self {

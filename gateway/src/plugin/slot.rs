@@ -296,7 +296,7 @@ impl Slot {
     /// After a failure: the store is not fit for another call.
     fn failed(&self, inside: &mut Inside, hook: Hook, failure: &Failure) {
         if !self.trial {
-            self.owner.counters().failed(failure.kind());
+            self.owner.counters().failed(hook, failure.kind());
         }
         if matches!(failure, Failure::Bypassed | Failure::Shed | Failure::NoInstance) {
             return;

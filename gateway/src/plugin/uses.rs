@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::sealing::{Sealer, SealingKeys};
 use super::shared::Shared;
-use super::{FailureKind, LoadError};
+use super::{FailureKind, Hook, LoadError};
 use crate::config::model::{OnError, PluginLimits};
 use crate::endpoint::Set;
 use crate::observe::metrics::Registry;
@@ -56,8 +56,10 @@ pub struct UseSettings {
 /// What went by something other than the plugin's word.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Exchanges that went on by `on-error`, and other calls that failed, by [`FailureKind`].
+    /// Calls that failed or were not let in, by [`FailureKind`].
     failures: [AtomicU64; FailureKind::ALL.len()],
+    /// Those of them for which an exchange had to go on without the use, by [`Hook::OF_EXCHANGES`].
+    fallbacks: [AtomicU64; Hook::OF_EXCHANGES.len()],
     /// Choices that the host did not accept.
     pub overridden: AtomicU64,
     /// Retries that were asked for and not possible.
@@ -65,11 +67,20 @@ pub struct Counters {
 }
 
 impl Counters {
-    pub(super) fn failed(&self, kind: FailureKind) {
+    pub(super) fn failed(&self, hook: Hook, kind: FailureKind) {
         self.failures[kind as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(place) = Hook::OF_EXCHANGES.iter().position(|&other| other == hook) {
+            self.fallbacks[place].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
-    /// How often calls failed in that way.
+    /// How often exchanges went on by the use's `on-error`, with the hook in which they did.
+    pub fn fallbacks(&self) -> impl Iterator<Item = (Hook, u64)> {
+        let counts = self.fallbacks.iter().map(|count| count.load(Ordering::Relaxed));
+        Hook::OF_EXCHANGES.into_iter().zip(counts)
+    }
+
+    /// How often calls failed in that way, or were not let in for that reason; for hooks off the request's way as well.
     pub fn failures(&self, kind: FailureKind) -> u64 {
         self.failures[kind as usize].load(Ordering::Relaxed)
     }

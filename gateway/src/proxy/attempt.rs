@@ -125,6 +125,7 @@ pub(super) async fn attempt(
         };
         exchange.tried.push(chosen.endpoint().clone());
         exchange.record.attempts += 1;
+        chosen.endpoint().attempted();
         let attempt = Attempt::new(chosen, exchange, upstream);
         match send(exchange, upstream, attempt, body).await {
             Ok(answer) => return Ok(answer),

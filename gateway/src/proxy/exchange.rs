@@ -94,7 +94,7 @@ impl Exchange {
     pub(super) fn find_route(&mut self) -> Result<RouteIndex, Cause> {
         let found = self.state.plan.table.find(&self.head).ok_or(Cause::NoRoute)?;
         self.route = Some(found);
-        self.record.route = self.state.route(found).name.clone();
+        self.record.traffic = self.state.plan.traffic[found].clone();
         Ok(found)
     }
 

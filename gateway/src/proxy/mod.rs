@@ -37,7 +37,7 @@ pub async fn handle(
     busy: Busy,
 ) -> Response<AnswerBody> {
     let config = &state.plan.config;
-    let mut record = Record::new(state.worker, config.log.access, busy);
+    let mut record = Record::new(state.worker, config.log.access, state.plan.unrouted.clone(), busy);
     let (mut parts, incoming) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let intake = match headers::request(&mut parts, &arrival, config.limits.headers) {

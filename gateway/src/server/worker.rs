@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::task::JoinHandle as TaskHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::gate::{self, Gate};
+use crate::observe::Connections;
 use crate::plugin::{Hook, Slot};
 use crate::state::{Change, Listener, Plan, Share, State};
 use crate::upstream::Pool;
@@ -32,7 +32,7 @@ pub struct Setup {
     /// What it is told.
     pub changes: mpsc::Receiver<Change>,
     /// Client connections of all workers.
-    pub connections: Arc<AtomicUsize>,
+    pub connections: Arc<Connections>,
 }
 
 /// A worker while it serves.
@@ -45,7 +45,7 @@ pub struct Worker {
     open: Cell<usize>,
     closed: Notify,
     /// Client connections of all workers.
-    total: Arc<AtomicUsize>,
+    total: Arc<Connections>,
 }
 
 /// Starts the thread. It ends when it was told to drain and nothing is left, or when all who could tell it are gone.
@@ -182,10 +182,10 @@ impl Worker {
     /// Counts a connection as open until the guard is dropped; none if there are too many.
     pub(super) fn admit(self: &Rc<Self>) -> Option<Open> {
         let most = self.state().plan.config.limits.connections;
-        let before = self.total.fetch_add(1, Ordering::Relaxed);
+        let fits = self.total.opened(most);
         self.open.set(self.open.get() + 1);
         let open = Open(self.clone());
-        (before < most).then_some(open)
+        fits.then_some(open)
     }
 }
 
@@ -194,7 +194,7 @@ pub(super) struct Open(Rc<Worker>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.total.fetch_sub(1, Ordering::Relaxed);
+        self.0.total.closed();
         self.0.open.set(self.0.open.get() - 1);
         self.0.closed.notify_one();
     }

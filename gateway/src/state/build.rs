@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{Bind, Built, Plan, Serving, chains, check_hook, load_all, problem_of_plugin, problems_of_use};
 use crate::config::Problems;
 use crate::config::model::{self, Config, PluginSource, UpstreamIndex};
-use crate::observe::Clock;
+use crate::observe::{Clock, Traffic};
 use crate::plugin::{Digest, Hook, Host, LoadError, Named, Notice, Plugin, SealingKeys, Slot, Use, UseSettings};
 use crate::route::Table;
 use crate::upstream::Upstream;
@@ -82,13 +82,22 @@ impl Builder<'_> {
         }
         let table = Table::new(&config.routes);
         let clock = self.before.map_or_else(Clock::start, |before| before.plan.clock);
-        let plan = Arc::new(Plan { table, upstreams, uses, clock, config });
+        let traffic = config.routes.iter().map(|route| self.traffic(&route.name, config.workers)).collect();
+        let unrouted = self.traffic(&Arc::default(), config.workers);
+        let plan = Arc::new(Plan { table, upstreams, uses, traffic, unrouted, clock, config });
         Ok(Built { serving: Serving { plan, plugins, slots, listeners, keys }, opened })
     }
 
     fn upstream(&self, settings: &model::Upstream) -> Arc<Upstream> {
         let mut before = self.before.iter().flat_map(|before| &before.plan.upstreams);
         Upstream::new(settings, before.find(|upstream| upstream.name == settings.name))
+    }
+
+    /// The figures of the route of that name go on; the number of workers never changes.
+    fn traffic(&self, route: &Arc<str>, workers: usize) -> Arc<Traffic> {
+        let before = self.before.iter().flat_map(|before| before.plan.traffic.iter().chain([&before.plan.unrouted]));
+        let known = before.into_iter().find(|traffic| traffic.route == *route);
+        known.cloned().unwrap_or_else(|| Traffic::new(route.clone(), workers))
     }
 
     /// Those of before if use and version are the same. New ones are empty, but for what has to be seen: that an instance can be

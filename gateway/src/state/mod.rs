@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::config::model::{self, Config, OnError, PluginIndex, RouteIndex, UpstreamIndex};
-use crate::observe::Clock;
+use crate::observe::{Clock, Traffic};
 use crate::plugin::{Hook, LoadError, Plugin, Slot, Use};
 use crate::route::Table;
 use crate::upstream::{Pool, Upstream};
@@ -38,6 +38,10 @@ pub struct Plan {
     pub upstreams: Vec<Arc<Upstream>>,
     /// By [`model::UseIndex`].
     pub uses: Vec<Arc<Use>>,
+    /// Figures of the routes, by [`RouteIndex`].
+    pub traffic: Vec<Arc<Traffic>>,
+    /// Those of exchanges that no route takes.
+    pub unrouted: Arc<Traffic>,
     /// The time that plugins see.
     pub clock: Clock,
 }

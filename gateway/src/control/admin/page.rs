@@ -1,0 +1,241 @@
+//! All figures on one page, read from the live objects while it is written. Names follow the conventions of Prometheus: base
+//! units, `_total` at the end of counters. Labels are names from the configuration, never anything from a request, so that
+//! clients cannot make the page longer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+
+use super::declared::families;
+use super::lines::Lines;
+use crate::control::figures::{Figures, Versions};
+use crate::endpoint::{Endpoint, Health};
+use crate::observe::metrics::Kind;
+use crate::observe::{CODES, Totals};
+use crate::plugin::{Counters, FailureKind, Use};
+use crate::state::{Listening, Plan, Serving};
+
+/// Name, meaning, and where the count is.
+type Counter<T> = (&'static str, &'static str, fn(&T) -> u64);
+
+/// The page.
+#[derive(Debug)]
+pub(super) struct Page(pub(super) Arc<Figures>);
+
+impl Collector for Page {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (serving, mut lines) = (self.0.serving(), Lines(encoder));
+        process(&mut lines, &self.0)?;
+        reloads(&mut lines, &self.0)?;
+        versions(&mut lines, &self.0, &serving)?;
+        routes(&mut lines, &serving.plan)?;
+        endpoints(&mut lines, &serving.plan)?;
+        uses(&mut lines, &serving)?;
+        declared(&mut lines, &serving.plan)?;
+        certificates(&mut lines, &serving.listeners)
+    }
+}
+
+fn process(lines: &mut Lines<'_>, figures: &Figures) -> fmt::Result {
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    lines.gauges("sluice_build_info", "The version of the gateway.")?.gauge(version, 1_u64)?;
+    let help = "When the program began, seconds since 1970.";
+    lines.gauges("process_start_time_seconds", help)?.gauge([], seconds(figures.started))?;
+    let connections = &figures.connections;
+    lines.gauges("sluice_connections", "Connections of clients now.")?.gauge([], connections.open())?;
+    let help = "Connections of clients that were let in.";
+    lines.counters("sluice_connections_accepted", help)?.count([], connections.accepted())?;
+    let help = "Connections of clients that were closed at once, since there were limits.connections of them.";
+    lines.counters("sluice_connections_refused", help)?.count([], connections.refused())
+}
+
+fn reloads(lines: &mut Lines<'_>, figures: &Figures) -> fmt::Result {
+    let done = figures.done();
+    let help = "How often the configuration, certificates or keys were read again, by what came of it.";
+    let mut reloads = lines.counters("sluice_reloads", help)?;
+    reloads.count([("outcome", "served")], done.reloads_served)?;
+    reloads.count([("outcome", "refused")], done.reloads_refused)?;
+    let help = "When what is served was read, seconds since 1970; at first, the start.";
+    lines.gauges("sluice_last_reload_success_timestamp_seconds", help)?.gauge([], seconds(done.read_at))
+}
+
+fn versions(lines: &mut Lines<'_>, figures: &Figures, serving: &Serving) -> fmt::Result {
+    let mut live = lines.gauges("sluice_plugin_info", "The version of a plugin that is live.")?;
+    for plugin in &serving.plugins {
+        let digest = plugin.digest.to_string();
+        let version = &plugin.description.version;
+        live.gauge([("plugin", &plugin.name), ("version", version), ("digest", &digest)], 1_u64)?;
+    }
+    let done = figures.done();
+    let counts: [Counter<Versions>; 3] = [
+        ("sluice_swaps", "Versions of a plugin that took the place of others.", |versions| versions.swaps),
+        ("sluice_swaps_refused", "Versions of a plugin that were no good.", |versions| versions.refused),
+        ("sluice_rollbacks", "Versions of a plugin that failed soon after and were taken back.", |versions| {
+            versions.rollbacks
+        }),
+    ];
+    for (name, help, count) in counts {
+        let mut counters = lines.counters(name, help)?;
+        for plugin in &serving.plugins {
+            let versions = done.plugins.get(&plugin.name).copied().unwrap_or_default();
+            counters.count([("plugin", &plugin.name)], count(&versions))?;
+        }
+    }
+    Ok(())
+}
+
+/// What went over each route, and over none.
+fn routes(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
+    let traffic = plan.traffic.iter().chain([&plan.unrouted]);
+    let totals: Vec<(&str, Totals)> = traffic.map(|traffic| (&*traffic.route, traffic.totals())).collect();
+    let help = "Exchanges that are over, by what the client got; none: it had left. No route: none was found.";
+    let mut requests = lines.counters("sluice_requests", help)?;
+    for (route, totals) in &totals {
+        for (code, count) in CODES.into_iter().zip(totals.codes) {
+            requests.count([("route", *route), ("code", code)], count)?;
+        }
+    }
+    let help = "From the head of a request to the last byte of the answer.";
+    let mut durations = lines.histograms("sluice_request_duration_seconds", help)?;
+    for (route, totals) in &totals {
+        durations.histogram([("route", *route)], totals.duration.as_secs_f64(), &totals.durations)?;
+    }
+    let counts: [Counter<Totals>; 3] = [
+        ("sluice_received_bytes", "Body bytes from clients.", |totals| totals.received),
+        ("sluice_sent_bytes", "Body bytes to clients.", |totals| totals.sent),
+        ("sluice_retries", "Attempts of exchanges after their first one.", |totals| totals.retries),
+    ];
+    for (name, help, count) in counts {
+        let mut counters = lines.counters(name, help)?;
+        for (route, totals) in &totals {
+            counters.count([("route", *route)], count(totals))?;
+        }
+    }
+    Ok(())
+}
+
+fn endpoints(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
+    let members: Vec<_> = plan.upstreams.iter().map(|upstream| (&*upstream.name, upstream.set.snapshot())).collect();
+    let all =
+        || members.iter().flat_map(|(upstream, members)| members.endpoints.iter().map(move |one| (*upstream, one)));
+    let mut attempts = lines.counters("sluice_attempts", "Requests that were sent to an endpoint, or tried to be.")?;
+    for (upstream, endpoint) in all() {
+        attempts.count(labels(upstream, endpoint), endpoint.attempts())?;
+    }
+    let help = "Requests that were sent to an endpoint and are not finished.";
+    let mut in_flight = lines.gauges("sluice_requests_in_flight", help)?;
+    for (upstream, endpoint) in all() {
+        in_flight.gauge(labels(upstream, endpoint), endpoint.in_flight())?;
+    }
+    let mut healthy = lines.gauges("sluice_endpoint_healthy", "0 while an endpoint is taken out.")?;
+    for (upstream, endpoint) in all() {
+        healthy.gauge(labels(upstream, endpoint), u32::from(endpoint.health() != Health::Unhealthy))?;
+    }
+    Ok(())
+}
+
+fn labels<'l>(upstream: &'l str, endpoint: &'l Endpoint) -> [(&'static str, &'l str); 2] {
+    [("upstream", upstream), ("endpoint", &endpoint.settings.id)]
+}
+
+/// What went by something other than a plugin's word.
+fn uses(lines: &mut Lines<'_>, serving: &Serving) -> fmt::Result {
+    let uses = distinct(&serving.plan);
+    let help = "Calls of a use that failed or were not let in, by reason; those off the way of requests too.";
+    let mut failures = lines.counters("sluice_plugin_failures", help)?;
+    for (_, owner) in &uses {
+        for kind in FailureKind::ALL {
+            let labels = [("use", &*owner.name), ("plugin", &owner.plugin), ("kind", kind.as_str())];
+            failures.count(labels, owner.counters().failures(kind))?;
+        }
+    }
+    let help = "Exchanges that went on by on-error since a use failed or was not let in, by hook.";
+    let mut fallbacks = lines.counters("sluice_plugin_fallbacks", help)?;
+    for (place, owner) in &uses {
+        let plugin = &serving.plugins[serving.plan.config.uses[*place].plugin];
+        for (hook, count) in owner.counters().fallbacks().filter(|(hook, _)| plugin.has(*hook)) {
+            fallbacks.count([("use", &*owner.name), ("plugin", &owner.plugin), ("hook", hook.as_str())], count)?;
+        }
+    }
+    let counts: [Counter<Counters>; 2] = [
+        ("sluice_plugin_overridden", "Choices of a use that the gateway did not accept.", |counters| {
+            counters.overridden.load(Ordering::Relaxed)
+        }),
+        ("sluice_plugin_retries_ignored", "Retries that a use asked for and did not get.", |counters| {
+            counters.retries_ignored.load(Ordering::Relaxed)
+        }),
+    ];
+    for (name, help, count) in counts {
+        let mut counters = lines.counters(name, help)?;
+        for (_, owner) in &uses {
+            counters.count([("use", &*owner.name), ("plugin", &owner.plugin)], count(owner.counters()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What plugins count themselves.
+fn declared(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
+    let uses = distinct(plan);
+    let (families, left_out) = families(uses.iter().map(|(_, owner)| (owner.name.clone(), owner.metrics().all())));
+    let help = "Figures that plugins declare and that are not shown, since others have their names.";
+    lines.gauges("sluice_plugin_metrics_left_out", help)?.gauge([], left_out)?;
+    for family in &families {
+        let mut samples = match family.kind {
+            Kind::Counter => lines.counters(&family.name, &family.help),
+            Kind::Gauge => lines.gauges(&family.name, &family.help),
+            Kind::Histogram => lines.histograms(&family.name, &family.help),
+        }?;
+        for (owner, metric) in &family.members {
+            let labels = [("use", &**owner)];
+            match family.kind {
+                Kind::Counter => samples.count(labels, metric.value()),
+                Kind::Gauge => samples.gauge(labels, metric.value()),
+                Kind::Histogram => {
+                    // A sum below 0 is no sum of a histogram, and strict scrapers take no page with one.
+                    samples.histogram(labels, metric.value().max(0.0), &metric.buckets().collect::<Vec<_>>())
+                }
+            }?;
+        }
+    }
+    Ok(())
+}
+
+/// Of several certificates for a name, the one that ends first.
+fn certificates(lines: &mut Lines<'_>, listeners: &[Listening]) -> fmt::Result {
+    let mut ends: BTreeMap<(String, &str), SystemTime> = BTreeMap::new();
+    for Listening { entrance, .. } in listeners {
+        for expiry in entrance.tls.iter().flat_map(|tls| tls.expiries()) {
+            for name in &expiry.names {
+                let end = ends.entry((entrance.address.to_string(), name)).or_insert(expiry.not_after);
+                *end = expiry.not_after.min(*end);
+            }
+        }
+    }
+    let help = "When a certificate ends, seconds since 1970, by the listener's address and the name it is for.";
+    let mut expiries = lines.gauges("sluice_certificate_expiry_timestamp_seconds", help)?;
+    for ((listener, name), end) in &ends {
+        expiries.gauge([("listener", listener), ("name", name)], seconds(*end))?;
+    }
+    Ok(())
+}
+
+/// The uses by their position, but those that share their figures with an earlier one.
+fn distinct(plan: &Plan) -> Vec<(usize, &Use)> {
+    let mut seen = BTreeSet::new();
+    let uses = plan.uses.iter().map(|owner| &**owner).enumerate();
+    uses.filter(|(_, owner)| seen.insert(std::ptr::from_ref(owner.counters()))).collect()
+}
+
+/// Since 1970; negative before.
+fn seconds(time: SystemTime) -> f64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_secs_f64(),
+        Err(before) => -before.duration().as_secs_f64(),
+    }
+}

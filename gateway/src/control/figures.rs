@@ -1,0 +1,91 @@
+//! What the control thread knows and has done, for those who ask from outside: what serves now, and how often plugins were
+//! swapped and the configuration was read again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::observe::Connections;
+use crate::state::Serving;
+
+/// What can be shown at any time, also while something is being built or handed over.
+#[derive(Debug)]
+pub(super) struct Figures {
+    serving: ArcSwap<Serving>,
+    /// Client connections of all workers.
+    pub(super) connections: Arc<Connections>,
+    /// When the program began.
+    pub(super) started: SystemTime,
+    done: Mutex<Done>,
+}
+
+/// What was done since the start.
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    /// Of each plugin of which there was something to count, by its name.
+    pub(super) plugins: BTreeMap<String, Versions>,
+    /// How often files were read again and what they said was served.
+    pub(super) reloads_served: u64,
+    /// How often something was wrong with them, and all stayed as it was.
+    pub(super) reloads_refused: u64,
+    /// When what serves now was read; at first, the start.
+    pub(super) read_at: SystemTime,
+}
+
+/// What became of the versions of a plugin.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Versions {
+    /// New ones that took their place while traffic flowed.
+    pub(super) swaps: u64,
+    /// New ones that were no good.
+    pub(super) refused: u64,
+    /// Those that failed after their swap and were taken back.
+    pub(super) rollbacks: u64,
+}
+
+impl Figures {
+    /// At the start.
+    pub(super) fn new(serving: Serving, connections: Arc<Connections>, started: SystemTime) -> Arc<Self> {
+        let done = Done { plugins: BTreeMap::new(), reloads_served: 0, reloads_refused: 0, read_at: started };
+        Arc::new(Self { serving: ArcSwap::from_pointee(serving), connections, started, done: Mutex::new(done) })
+    }
+
+    /// What serves now.
+    pub(super) fn serving(&self) -> Guard<Arc<Serving>> {
+        self.serving.load()
+    }
+
+    /// What was done so far.
+    pub(super) fn done(&self) -> Done {
+        self.lock().clone()
+    }
+
+    /// Something else serves.
+    pub(super) fn serves(&self, serving: Serving) {
+        self.serving.store(Arc::new(serving));
+    }
+
+    /// What was read again is served.
+    pub(super) fn reloaded(&self) {
+        let mut done = self.lock();
+        done.reloads_served += 1;
+        done.read_at = SystemTime::now();
+    }
+
+    /// What was read again is no good.
+    pub(super) fn reload_refused(&self) {
+        self.lock().reloads_refused += 1;
+    }
+
+    /// Something became of a version of that plugin.
+    pub(super) fn count(&self, plugin: &str, what: fn(&mut Versions) -> &mut u64) {
+        *what(self.lock().plugins.entry(plugin.to_owned()).or_default()) += 1;
+    }
+
+    /// Held for moments, and by this thread alone.
+    fn lock(&self) -> MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -10,7 +10,8 @@ use rustix::thread::ClockId;
 use rustix::time::clock_gettime;
 use wasmtime::{Engine, UpdateDeadline};
 
-/// A call stops here even if its thread got no CPU time: others wait behind it.
+/// A call that makes slow progress stops here: others wait behind it. One that has hardly begun goes on, since it is over
+/// as soon as its thread gets to run, and to stop it would help nobody.
 const WALL_STOP: Duration = Duration::from_millis(50);
 
 /// Between two looks at a running guest.
@@ -64,9 +65,10 @@ impl Budget {
         let (cpu_start, wall_start) = *self.started.get_or_insert((cpu, wall));
         // Calls with a longer deadline than usual get a later wall stop as well.
         let wall_stop = WALL_STOP.max(self.cpu * 4);
-        if cpu.saturating_sub(cpu_start) >= self.cpu {
+        let used = cpu.saturating_sub(cpu_start);
+        if used >= self.cpu {
             self.stopped = Some(Stop::CpuTime(self.cpu));
-        } else if wall.duration_since(wall_start) >= wall_stop {
+        } else if wall.duration_since(wall_start) >= wall_stop && used >= self.cpu / 5 {
             self.stopped = Some(Stop::Wall(wall_stop));
         }
         match self.stopped {

@@ -37,7 +37,8 @@ pub(in crate::config) struct PluginLimits {
     pub(in crate::config) memory: Size,
     /// CPU time of one routing, selection or response call, 1ms to 10s.
     pub(in crate::config) deadline: Time,
-    /// Of a worker's time in a second, at most this share; what comes beyond goes by `on-error` until the second is over.
+    /// Of a worker's time in a second (of one worker's, where they share `slots`), at most this share; what comes beyond goes by
+    /// `on-error` until the second is over.
     pub(in crate::config) worker_share: Share,
     /// What it may hand to the gateway in one call, answers and arguments of imported functions together, 4KiB to 64MiB.
     pub(in crate::config) host_call: Size,

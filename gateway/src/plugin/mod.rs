@@ -2,7 +2,7 @@
 //! into calls that cannot hurt it. The only folder that names wasmtime; it needs no server and knows no socket.
 //!
 //! A [`Plugin`] is one version of a component, compiled and linked. A [`Use`] is one appearance of a plugin in the
-//! configuration, with state that outlives versions. A [`Slot`] is the [`Instance`] of a use on one worker.
+//! configuration, with state that outlives versions. A [`Slot`] is where an instance of a use sits, on one worker or for several.
 
 mod answers;
 mod bindings;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::answers::Outcome;
 use super::bypass::Bypass;
 use super::context::{RespondWhen, Wishes};
-use super::deadline::thread_time;
+use super::deadline::{TICK, thread_time};
 use super::instance::Instance;
 use super::reports::Reports;
 use super::share::Share;
@@ -75,9 +75,20 @@ struct Inside {
     is_stuck: bool,
     bypass: Bypass,
     share: Share,
+    /// CPU time of instances that a worker made, and that its use's share does not know yet.
+    owed: Duration,
     reports: Reports,
     /// The clock of the last call, microseconds: good enough for what happens between two.
     now_us: u64,
+}
+
+impl Inside {
+    /// What is owed, in whole ticks.
+    fn take_owed(&mut self) -> u32 {
+        let ticks = (self.owed.as_micros() / TICK.as_micros()) as u32;
+        self.owed -= TICK * ticks;
+        ticks
+    }
 }
 
 impl Slot {
@@ -217,7 +228,7 @@ impl Slot {
             Ok(instance) => call(instance),
             Err(failure) => Err(failure),
         };
-        let looks = inside.current.as_mut().map_or(0, Instance::take_looks);
+        let looks = inside.current.as_mut().map_or(0, Instance::take_looks) + inside.take_owed();
         // A trial has a clock of its own, and takes nobody's time.
         if looks > 0 && !self.trial && inside.share.take(looks, now, self.owner.limits.worker_share_per_mille) {
             self.say_shed();
@@ -249,7 +260,10 @@ impl Slot {
             // Whoever left it empty found that quick, whatever it was later.
             let may_start = self.owner.starts_quickly() || self.asked_for.get().is_none();
             if inside.current.is_none() && !inside.is_stuck && may_start {
-                match self.make() {
+                let began = thread_time();
+                let made = self.make();
+                inside.owed += thread_time().saturating_sub(began);
+                match made {
                     Ok(made) => inside.current = Some(made),
                     Err(error) => {
                         inside.is_stuck = true;

@@ -3,20 +3,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde_json::Value as Json;
 
 use crate::config::{self, Draft, KeyPath, Problem, Problems, model};
 use crate::plugin::{FileError, Host, LoadError, Plugin, SealingKeys, StateDir, builtin, read_key};
 use crate::state;
-use crate::tls::{self, Expiry};
+use crate::tls;
 use crate::upstream::Upstream;
-
-/// A certificate that ends before so many days are over should be renewed.
-const SOON_DAYS: u64 = 21;
-/// Seconds.
-const DAY: u64 = 24 * 60 * 60;
 
 /// What was found.
 #[derive(Debug)]
@@ -161,22 +156,11 @@ fn certificates(draft: &Draft, problems: &mut Vec<Problem>, warnings: &mut Vec<P
         let clients = settings.clients.clone().filter(|_| draft.is_sound(&at.key("client-ca")));
         match load(good, clients) {
             Ok(server) => warnings.extend(server.expiries().iter().filter_map(|expiry| {
-                let message = ends_soon(expiry, SystemTime::now())?;
+                let message = expiry.warning(SystemTime::now())?;
                 Some(config.places.problem(&state::place_of_file(config, index, &expiry.file), message))
             })),
             Err(error) => problems.push(state::problem_of_tls(config, index, &error)),
         }
-    }
-}
-
-/// None if there is time yet.
-fn ends_soon(expiry: &Expiry, now: SystemTime) -> Option<String> {
-    let days = |time: Duration| time.as_secs() / DAY;
-    let whose = expiry.names.join(", ");
-    match expiry.not_after.duration_since(now) {
-        Ok(left) if days(left) < SOON_DAYS => Some(format!("the certificate of {whose} ends in {} days", days(left))),
-        Ok(_) => None,
-        Err(past) => Some(format!("the certificate of {whose} ended {} days ago", days(past.duration()))),
     }
 }
 

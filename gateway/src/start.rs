@@ -74,7 +74,7 @@ impl Gateway {
                 return Err(Problems::new(problems.chain(admin.err()).collect()).into());
             }
         };
-        built.announce();
+        built.announce(None);
         if let Some((_, address)) = &admin {
             tracing::info!(target: "sluice", admin = true, %address, "listening");
         }

@@ -191,7 +191,7 @@ impl Control {
 
     /// Lets every worker serve what was built, and waits until the last one has switched.
     async fn hand_over(&mut self, built: Built) {
-        built.announce();
+        built.announce(Some(&self.serving));
         let (serving, shares) = built.shares(Some(&self.serving));
         let mut switched = Vec::with_capacity(self.workers.len());
         for (worker, share) in self.workers.iter().zip(shares) {

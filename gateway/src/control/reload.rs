@@ -37,7 +37,10 @@ impl Control {
                 self.serve(built, "reload").await;
             }
             Ok(None) => {
-                self.refused.clear();
+                if !self.refused.is_empty() {
+                    tracing::info!(target: "sluice", file = %self.file.display(), "what was refused is gone");
+                    self.refused.clear();
+                }
                 self.renew().await;
             }
             Err(problems) => {

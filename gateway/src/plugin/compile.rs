@@ -143,10 +143,13 @@ fn load(engine: &Engine, file: &Path) -> Option<Component> {
 pub(super) fn private_folder(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let about = fs::metadata(folder)?;
-    let owned = about.uid() == rustix::process::geteuid().as_raw();
-    match owned && about.mode() & 0o022 == 0 {
-        true => Ok(()),
-        false => Err(io::Error::other("others may write there, so nothing in it can be trusted")),
+    let (owner, user) = (about.uid(), rustix::process::geteuid().as_raw());
+    if owner != user {
+        return Err(io::Error::other(format!("belongs to user {owner}, and this is user {user}: run it as its owner")));
+    }
+    match about.mode() & 0o022 {
+        0 => Ok(()),
+        _ => Err(io::Error::other("others may write there, so nothing in it can be trusted")),
     }
 }
 

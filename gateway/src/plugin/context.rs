@@ -122,7 +122,7 @@ impl Context {
             metrics: Vec::new(),
             budget: Budget::default(),
             limits: Limits { memory: owner.limits.memory, used: 0, refused: false },
-            wasi: wasi::Inert::new(owner.seed ^ slot as u64),
+            wasi: wasi::Inert::new(owner.seed ^ slot as u64, trial),
             owner,
         }
     }

@@ -29,15 +29,19 @@ pub(super) struct Lines {
     left_out: u64,
     /// Printed, and not yet ended by a line feed.
     partial: Vec<u8>,
+    /// Nobody has asked it anything in earnest.
+    trial: bool,
 }
 
 impl Lines {
-    pub(super) fn new() -> Self {
-        Self { since: Instant::now(), written: 0, left_out: 0, partial: Vec::new() }
+    /// Those of an instance on trial are for its author: they come at level `debug` at most.
+    pub(super) fn new(trial: bool) -> Self {
+        Self { since: Instant::now(), written: 0, left_out: 0, partial: Vec::new(), trial }
     }
 
     /// Writes one line.
     pub(super) fn write(&mut self, use_name: &str, level: Level, message: &str) {
+        let level = if self.trial { level.max(Level::DEBUG) } else { level };
         if !enabled(level) || !self.may_write(use_name) {
             return;
         }

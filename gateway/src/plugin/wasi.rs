@@ -35,10 +35,10 @@ pub(super) struct Inert {
 }
 
 impl Inert {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, trial: bool) -> Self {
         // Guests hash with this: an outsider who knows the configured seed must not know these numbers.
         let random = fastrand::Rng::with_seed(fastrand::u64(..) ^ seed);
-        Self { lines: Lines::new(), random, started: Instant::now() }
+        Self { lines: Lines::new(trial), random, started: Instant::now() }
     }
 }
 

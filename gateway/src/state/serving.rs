@@ -1,12 +1,13 @@
 //! All that serves at one time, and what each worker has to know to serve it after something else.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 
 use super::build::make_slots;
 use super::listeners::{Listening, Opened};
-use super::{Listener, Plan, Share};
+use super::{Entrance, Listener, Plan, Share};
 use crate::config::model::{self, PluginIndex, UseIndex};
 use crate::plugin::{LoadError, Notice, Plugin, SealingKeys, Slot, Use};
 
@@ -137,8 +138,19 @@ impl Built {
         (self.serving, shares)
     }
 
-    /// Says where it listens from now on.
-    pub fn announce(&self) {
+    /// Says where it listens from now on, and which certificates that `before` did not have will not last.
+    pub fn announce(&self, before: Option<&Serving>) {
+        let had = |entrance: &Arc<Entrance>| {
+            before.is_some_and(|before| before.listeners.iter().any(|old| Arc::ptr_eq(&old.entrance, entrance)))
+        };
+        let fresh = self.serving.listeners.iter().filter(|listening| !had(&listening.entrance));
+        for tls in fresh.filter_map(|listening| listening.entrance.tls.as_ref()) {
+            for expiry in tls.expiries() {
+                if let Some(reason) = expiry.warning(SystemTime::now()) {
+                    tracing::warn!(target: "sluice", file = %expiry.file.display(), %reason, "a certificate ends");
+                }
+            }
+        }
         let is_new = |listening: &&Listening| self.opened.iter().any(|opened| opened.id == listening.id);
         for Listening { id, entrance } in self.serving.listeners.iter().filter(is_new) {
             let (address, tls) = (entrance.address, entrance.tls.is_some());

@@ -1,13 +1,18 @@
 //! When certificates end: for warnings and figures, long before clients find out.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use super::facts;
+
+/// Seconds.
+const DAY: u64 = 24 * 60 * 60;
+/// A certificate that ends within so many days is to be renewed.
+const SOON_DAYS: u64 = 21;
 
 /// The end of a certificate's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +35,19 @@ impl Expiry {
             names.push(own.tbs_certificate().subject().to_string());
         }
         Some(Expiry { file: file.to_owned(), names, not_after: chain.iter().map(not_after).min()? })
+    }
+
+    /// What to say of a certificate that has ended or ends within 21 days; none if there is time yet.
+    pub fn warning(&self, now: SystemTime) -> Option<String> {
+        let days = |time: Duration| time.as_secs() / DAY;
+        let whose = self.names.join(", ");
+        match self.not_after.duration_since(now) {
+            Ok(left) if days(left) < SOON_DAYS => {
+                Some(format!("the certificate of {whose} ends in {} days", days(left)))
+            }
+            Ok(_) => None,
+            Err(past) => Some(format!("the certificate of {whose} ended {} days ago", days(past.duration()))),
+        }
     }
 
     pub(super) fn of_authority(file: &Path, certificate: &Certificate) -> Expiry {

@@ -53,7 +53,10 @@ pub(super) fn certificates(file: &Path, content: &[u8]) -> Result<Vec<Certificat
 
 /// The private key in a file. `file` is for messages.
 pub(super) fn key(file: &Path, content: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    // The older kinds of keys say so in a line of their own, which is no base64.
+    let is_encrypted = content.windows(9).any(|word| word == b"ENCRYPTED");
     PrivateKeyDer::from_pem_slice(content).map_err(|reason| match reason {
+        _ if is_encrypted => TlsError::NoKey { file: file.to_owned() },
         pem::Error::NoItemsFound => TlsError::NoKey { file: file.to_owned() },
         reason => TlsError::Pem { file: file.to_owned(), reason },
     })

@@ -4,12 +4,12 @@
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustls::version::{TLS12, TLS13};
 use tokio::task::JoinSet;
 
-use crate::harness::certificates::{Authority, Site, client, client_as, site};
+use crate::harness::certificates::{Authority, Site, client, client_as, site, site_until};
 use crate::harness::client::try_tls;
 use crate::harness::configuration::HOST;
 use crate::harness::{Ask, Client, Configuration, Gateway, Origin, Raw, component, eventually, within};
@@ -438,4 +438,14 @@ async fn a_plugin_and_its_configuration_change_together() {
     assert!(reason.contains("header"), "{reason}");
     gateway.reload(&base.response(&chain("{ header = 7, line = 1 }")).text()).await;
     assert_eq!(Client::h1(&gateway).await.get("/").await.header("x-long"), "xxxxxxx");
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_taken_and_said() {
+    let origin = Origin::start("a").await;
+    let gateway = Gateway::start(&Configuration::of(&[&origin])).await;
+    let ended = site_until(&[HOST], SystemTime::now() - Duration::from_secs(90 * 86_400));
+    replace(&gateway, 0, &ended);
+    let said = gateway.log.wait_for("a certificate ends", |_| true).await;
+    assert!(said.text("file").ends_with("site.pem") && said.text("reason").contains("days ago"), "{said:?}");
 }

@@ -31,7 +31,8 @@ mod mutual_tls; // clients with certificates
 mod policies; // the plugins that route and edit
 mod redirect; // a listener that sends everybody to HTTPS
 mod reference; // docs/configuration.md says what the schema says
-mod reload; // configuration and files are read again under load
+mod reload; // the configuration is read again under load
+mod renewal; // certificates and keys are replaced under load
 mod routes; // which route takes a request
 mod schema; // editors know the keys, those of plugins too
 mod session_table; // sessions of the backends themselves

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Control;
 use crate::config::model::PluginIndex;
 use crate::plugin::{Digest, LoadError, Plugin, Slot};
-use crate::state::{self, Built, Serving};
+use crate::state::{self, Built};
 
 /// How long after a swap the version of before comes back if the new one fails.
 const PROBATION: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ impl Control {
                 return;
             }
         };
-        self.hand_over(Built { serving: next, opened: Vec::new() }).await;
+        self.hand_over(next).await;
         self.figures.count(&old.name, |versions| &mut versions.swaps);
         let new = &self.serving.plugins[index];
         self.history
@@ -74,7 +74,7 @@ impl Control {
         let next = next.await;
         match next.unwrap_or_else(|panic| Err(LoadError::Host(panic))) {
             Ok(next) => {
-                self.hand_over(Built { serving: next, opened: Vec::new() }).await;
+                self.hand_over(next).await;
                 self.figures.count(&before.name, |versions| &mut versions.rollbacks);
                 self.history.insert(before.name.clone(), History { before: None, taken_back: Some(failing.digest) });
                 for place in self.serving.uses_of(index) {
@@ -96,7 +96,7 @@ impl Control {
     }
 
     /// Builds everything aside. None: nothing new.
-    async fn prepare(&mut self, index: PluginIndex) -> Result<Option<Serving>, LoadError> {
+    async fn prepare(&mut self, index: PluginIndex) -> Result<Option<Built>, LoadError> {
         let (host, serving, notices) = (self.host.clone(), self.serving.clone(), self.notices.clone());
         let name = &self.serving.plugins[index].name;
         let taken_back = self.history.get(name).and_then(|history| history.taken_back);

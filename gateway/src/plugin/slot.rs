@@ -195,8 +195,8 @@ impl Slot {
         (period > 0).then(|| Duration::from_millis(period.into()))
     }
 
-    /// Another version takes its place: what was noted is handed over, and no more work comes but that of exchanges which
-    /// have begun.
+    /// Another version takes its place: what was noted is handed over, as much as may be in one go, and no more work comes but
+    /// that of exchanges which have begun.
     pub fn retire(&self) {
         self.observe();
         self.retired.store(true, Ordering::Relaxed);

@@ -215,7 +215,7 @@ async fn connect(
     let limit = exchange.timeouts().connect;
     match pool.open(&endpoint, limit).await {
         Ok(lease) => {
-            live.connected(&endpoint);
+            endpoint.reached();
             Ok(lease)
         }
         Err(error) => {

@@ -69,14 +69,14 @@ impl Serving {
         index: PluginIndex,
         plugin: Arc<Plugin>,
         notices: &mpsc::Sender<Notice>,
-    ) -> Result<Self, LoadError> {
+    ) -> Result<Built, LoadError> {
         let mut next = self.clone();
         for place in self.uses_of(index) {
             let was_awake = self.slots[place].iter().any(|slot| slot.is_awake());
             next.slots[place] = make_slots(&self.plan.uses[place], &plugin, notices, was_awake)?;
         }
         next.plugins[index] = plugin;
-        Ok(next)
+        Ok(Built { serving: next, opened: Vec::new() })
     }
 
     /// The uses of a plugin.
@@ -97,10 +97,10 @@ impl Serving {
     /// stood, if there are several of one name.
     fn successor(&self, old: &Slot) -> Option<&Arc<Slot>> {
         let names = |owner: &Use| owner.upstreams.iter().map(|upstream| upstream.name.clone()).collect::<Vec<_>>();
-        let mut found = self.slots_of(&old.owner).into_iter().flatten().filter(|new| new.number == old.number);
-        let mut alike: Vec<_> = self.alike(&old.owner).filter(|new| new.number == old.number).collect();
-        alike.sort_by_key(|new| names(&new.owner) != names(&old.owner));
-        found.next().or(alike.first().copied())
+        let takes_its_number = |new: &&Arc<Slot>| new.number == old.number;
+        let own = self.slots_of(&old.owner).into_iter().flatten().find(takes_its_number);
+        let alike = || self.alike(&old.owner).filter(takes_its_number);
+        own.or_else(|| alike().min_by_key(|new| names(&new.owner) != names(&old.owner)))
     }
 
     /// What came in the place of slots of `before`.

@@ -6,11 +6,6 @@ use super::Upstream;
 use crate::endpoint::Endpoint;
 
 impl Upstream {
-    /// A connection to `endpoint` was made: what failed before does not count any more.
-    pub fn connected(&self, endpoint: &Endpoint) {
-        endpoint.reached();
-    }
-
     /// A connection to `endpoint` failed; it is taken out if that was one too many.
     pub fn unreachable(&self, endpoint: &Arc<Endpoint>) {
         let limit = self.ejection.consecutive_failures;

@@ -25,6 +25,7 @@ use super::worker::Worker;
 use crate::observe::{Activity, Waits};
 use crate::proxy::headers::Arrival;
 use crate::proxy::{self, AnswerBody, Cause};
+use crate::socket::Socket;
 use crate::state::Entrance;
 use crate::tls;
 
@@ -53,6 +54,7 @@ pub(super) async fn serve(
     let entrance = gate.entrance();
     let tls = entrance.tls.is_some();
     let activity = Activity::start();
+    let stream = Socket::new(stream, &worker.outbox);
     let connection =
         Connection { worker, gate, admission, peer, tls, server_name: None, client: Box::default(), activity };
     match &entrance.tls {
@@ -86,7 +88,7 @@ enum End {
 }
 
 impl Connection {
-    async fn plain(self, entrance: &Entrance, stream: TcpStream) {
+    async fn plain(self, entrance: &Entrance, stream: Socket) {
         let mut io = ClientIo::new(stream, self.activity.clone());
         let is_h2 = match (entrance.settings.http1, entrance.settings.h2) {
             (true, false) => false,
@@ -102,7 +104,7 @@ impl Connection {
         self.http(io, is_h2).await;
     }
 
-    async fn over_tls(mut self, entrance: &Entrance, tls: &tls::Server, stream: TcpStream) {
+    async fn over_tls(mut self, entrance: &Entrance, tls: &tls::Server, stream: Socket) {
         let limit = self.worker.plan().config.timeouts.handshake;
         let acceptor = TlsAcceptor::from(tls.config().clone());
         let stream = match self.before_requests(limit, acceptor.accept(stream)).await {

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::gate::{self, Gate};
 use crate::observe::Connections;
 use crate::plugin::{Hook, Slot};
+use crate::socket::Outbox;
 use crate::state::{Change, Listener, Plan, Share, State};
 use crate::upstream::Pool;
 
@@ -41,6 +42,8 @@ pub struct Worker {
     state: RefCell<Rc<State>>,
     /// Where clients come in, and what takes them there.
     gates: RefCell<Vec<(Rc<Gate>, TaskHandle<()>)>>,
+    /// What is written to clients.
+    pub(super) outbox: Rc<Outbox>,
     /// Client connections of this worker.
     open: Cell<usize>,
     closed: Notify,
@@ -62,7 +65,9 @@ pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
 async fn serve(setup: Setup) {
     let Setup { index, share, mut changes, connections } = setup;
     let Share { plan, slots, listeners, .. } = share;
-    let pool = Pool::new(plan.config.timeouts.upstream_idle);
+    let outbox = Rc::<Outbox>::default();
+    tokio::task::spawn_local(outbox.clone().empty());
+    let pool = Pool::new(plan.config.timeouts.upstream_idle, outbox.clone());
     keep_connections(&pool, &plan);
     let state = Rc::new(State { plan, worker: index, slots, pool });
     for slot in &state.slots {
@@ -71,6 +76,7 @@ async fn serve(setup: Setup) {
     let worker = Rc::new(Worker {
         state: RefCell::new(state),
         gates: RefCell::default(),
+        outbox,
         open: Cell::new(0),
         closed: Notify::new(),
         total: connections,

@@ -47,7 +47,8 @@ mod tests {
             let mut patience = Patience::default();
             // Beside the waits that last, one that somebody ends in time leaves a timer for later or for earlier.
             for (ended_in_time, deadline) in [(1, 20), (3_600_000, 40), (50, 60), (70, 65)] {
-                poll_fn(|context| Poll::Ready(patience.poll_until(at(ended_in_time), context))).await;
+                let before = poll_fn(|context| Poll::Ready(patience.poll_until(at(ended_in_time), context))).await;
+                assert!(before.is_pending() || Instant::now() >= at(ended_in_time));
                 poll_fn(|context| patience.poll_until(at(deadline), context)).await;
                 assert!(Instant::now() >= at(deadline), "{deadline} ms");
             }

@@ -90,7 +90,7 @@ impl Attempt {
     }
 
     /// The answer was read to its end.
-    pub(super) fn ended(mut self: Box<Self>, now: Instant) {
+    pub(super) fn ended(&mut self, now: Instant) {
         if let Some(lease) = self.lease.take() {
             lease.give_back(now);
         }

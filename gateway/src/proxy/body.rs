@@ -27,7 +27,7 @@ impl AnswerBody {
     }
 
     fn end(&mut self) {
-        if let Some(attempt) = self.attempt.take() {
+        if let Some(mut attempt) = self.attempt.take() {
             let now = Instant::now();
             self.record.ended = Some(now);
             attempt.ended(now);

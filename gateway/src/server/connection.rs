@@ -130,7 +130,7 @@ impl Connection {
         let is_h2 = session.alpn_protocol() == Some(b"h2");
         // Otherwise a client without ALPN at a listener that speaks HTTP/2 only.
         if is_h2 || entrance.settings.http1 {
-            let io = ClientIo::new(stream, self.activity.clone());
+            let io = ClientIo::new(Box::new(stream), self.activity.clone());
             self.http(io, is_h2).await;
         }
     }
@@ -149,7 +149,8 @@ impl Connection {
 
     async fn http<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, io: ClientIo<S>, is_h2: bool) {
         let connection = Rc::new(self);
-        if is_h2 { connection.http2(io).await } else { connection.http1(io).await }
+        // Boxed, so that the many others are not as large as the few of HTTP/2.
+        if is_h2 { Box::pin(connection.http2(io)).await } else { connection.http1(io).await }
     }
 
     async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self: Rc<Self>, io: ClientIo<S>) {

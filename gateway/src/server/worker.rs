@@ -18,6 +18,9 @@ use crate::socket::Outbox;
 use crate::state::{Change, Listener, Plan, Share, State};
 use crate::upstream::Pool;
 
+/// Tasks that run in one turn of the event loop before it looks for events again. Many, since what they write leaves together
+/// when all have run.
+const TURN: u32 = 256;
 /// Between two hand-overs of outcomes to `feedback`.
 const FEEDBACK_PERIOD: Duration = Duration::from_millis(50);
 /// Between two looks at idle connections to endpoints.
@@ -55,7 +58,7 @@ pub struct Worker {
 pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("sluice-{}", setup.index)).spawn(move || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        match builder.enable_all().build_local(Default::default()) {
+        match builder.enable_all().event_interval(TURN).build_local(Default::default()) {
             Ok(runtime) => runtime.block_on(serve(setup)),
             Err(error) => tracing::error!(target: "sluice", %error, "no event loop for a worker"),
         }

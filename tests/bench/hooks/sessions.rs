@@ -34,35 +34,35 @@ pub fn measure(criterion: &mut Criterion) {
 
 fn sticky(group: &mut BenchmarkGroup<'_, WallTime>, size: usize) {
     let gateway = Gateway::selecting("\"sticky-session\"", size);
-    let (slot, middle) = (&gateway.slots[0], gateway.members().endpoints[size / 2].clone());
+    let (middle, moments) = (gateway.members().endpoints[size / 2].clone(), &mut Moments::begin());
     let mut first = answer(middle, &[]);
-    slot.respond(&request(""), &mut first, &ended(BIND), Moments::begin().next()).unwrap();
+    gateway.slots[0].respond(&request(""), &mut first, &ended(BIND), moments.next()).unwrap();
     let bound = request(&cookie_of(&first));
-    select(group, BenchmarkId::new("sticky-session select bound", size), &gateway, &bound, true);
-    select(group, BenchmarkId::new("sticky-session select new", size), &gateway, &request(""), false);
-    respond(group, BenchmarkId::new("sticky-session respond new", size), &gateway, BIND, &[]);
+    select(group, BenchmarkId::new("sticky-session select bound", size), (&gateway, moments), &bound, true);
+    select(group, BenchmarkId::new("sticky-session select new", size), (&gateway, moments), &request(""), false);
+    respond(group, BenchmarkId::new("sticky-session respond new", size), (&gateway, moments), BIND, &[]);
 }
 
 fn table(group: &mut BenchmarkGroup<'_, WallTime>, size: usize) {
     let gateway = Gateway::selecting("\"session-table\"", size);
-    let (slot, middle) = (&gateway.slots[0], gateway.members().endpoints[size / 2].clone());
+    let (middle, moments) = (gateway.members().endpoints[size / 2].clone(), &mut Moments::begin());
     let begins = [("set-cookie", "JSESSIONID=0A1B2C3D4E5F60718293A4B5C6D7E8F9; Path=/; HttpOnly")];
-    slot.respond(&request(""), &mut answer(middle, &begins), &ended(0), Moments::begin().next()).unwrap();
+    gateway.slots[0].respond(&request(""), &mut answer(middle, &begins), &ended(0), moments.next()).unwrap();
     let bound = request("JSESSIONID=0A1B2C3D4E5F60718293A4B5C6D7E8F9");
-    select(group, BenchmarkId::new("session-table select bound", size), &gateway, &bound, true);
-    select(group, BenchmarkId::new("session-table select new", size), &gateway, &request(""), false);
-    respond(group, BenchmarkId::new("session-table respond", size), &gateway, 0, &[]);
-    respond(group, BenchmarkId::new("session-table respond new", size), &gateway, 0, &begins);
+    select(group, BenchmarkId::new("session-table select bound", size), (&gateway, moments), &bound, true);
+    select(group, BenchmarkId::new("session-table select new", size), (&gateway, moments), &request(""), false);
+    respond(group, BenchmarkId::new("session-table respond", size), (&gateway, moments), 0, &[]);
+    respond(group, BenchmarkId::new("session-table respond new", size), (&gateway, moments), 0, &begins);
 }
 
 fn select(
     group: &mut BenchmarkGroup<'_, WallTime>,
     id: BenchmarkId,
-    gateway: &Gateway,
+    (gateway, moments): (&Gateway, &mut Moments),
     head: &Arc<RequestHead>,
     is_bound: bool,
 ) {
-    let (slot, members, mut moments) = (&gateway.slots[0], gateway.members(), Moments::begin());
+    let (slot, members) = (&gateway.slots[0], gateway.members());
     group.bench_function(id, |bencher| {
         bencher.iter(|| match slot.select(head, &members, &[], moments.next()) {
             Ok(Selected::Endpoint(endpoint, _)) if is_bound => endpoint,
@@ -75,12 +75,12 @@ fn select(
 fn respond(
     group: &mut BenchmarkGroup<'_, WallTime>,
     id: BenchmarkId,
-    gateway: &Gateway,
+    (gateway, moments): (&Gateway, &mut Moments),
     tag: u64,
     more: &[(&'static str, &str)],
 ) {
     let slot: &Slot = &gateway.slots[0];
-    let (members, head, mut moments) = (gateway.members(), request(""), Moments::begin());
+    let (members, head) = (gateway.members(), request(""));
     let middle = &members.endpoints[members.endpoints.len() / 2];
     group.bench_function(id, |bencher| {
         let answer = || answer(middle.clone(), more);

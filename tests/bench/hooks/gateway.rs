@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sluice_gateway::config::{self, Format};
 use sluice_gateway::endpoint::{InFlight, Members};
 use sluice_gateway::plugin::compile::Compiler;
-use sluice_gateway::plugin::{Host, Notice, SealingKeys, Slot, builtin};
+use sluice_gateway::plugin::{FailureKind, Host, Notice, SealingKeys, Slot, builtin};
 use sluice_gateway::state::{Builder, Serving};
 use tokio::sync::mpsc;
 
@@ -78,6 +78,17 @@ impl Gateway {
     /// The endpoints of `app`.
     pub fn members(&self) -> Arc<Members> {
         self.serving.plan.upstreams[0].set.snapshot()
+    }
+}
+
+/// A call that failed is soon over, and would look quick.
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        for slot in self.slots.iter().filter(|_| !std::thread::panicking()) {
+            for kind in FailureKind::ALL {
+                assert_eq!(slot.owner.counters().failures(kind), 0, "{}: {kind:?}", slot.owner.name);
+            }
+        }
     }
 }
 

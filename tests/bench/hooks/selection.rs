@@ -1,5 +1,6 @@
 //! The hook that is asked for each attempt: `select`, of every plugin that chooses by itself.
 
+use std::cell::LazyCell;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion};
@@ -30,19 +31,24 @@ pub fn measure(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("select");
     for (plugin, config) in PLUGINS {
         for size in SIZES {
+            // Made once, and only if it is asked for.
+            let gateway =
+                LazyCell::new(|| Gateway::selecting(&format!("{{ plugin = \"{plugin}\", config = {config} }}"), size));
+            let (members, mut moments) = (LazyCell::new(|| gateway.members()), Moments::begin());
             group.bench_function(BenchmarkId::new(plugin, size), |bencher| {
-                let gateway = Gateway::selecting(&format!("{{ plugin = \"{plugin}\", config = {config} }}"), size);
-                let (slot, members, mut moments) = (&gateway.slots[0], gateway.members(), Moments::begin());
-                bencher.iter(|| match slot.select(&head, &members, &[], moments.next()) {
+                let (slot, members) = (&gateway.slots[0], &*members);
+                bencher.iter(|| match slot.select(&head, members, &[], moments.next()) {
                     Ok(Selected::Endpoint(endpoint, _)) => endpoint,
                     other => panic!("{plugin} does not choose: {other:?}"),
                 });
             });
         }
         for size in SIZES {
+            let gateway = LazyCell::new(|| Gateway::selecting("", size));
+            let (mut rule, mut moments) =
+                (LazyCell::new(|| native::rule(plugin, &gateway.members())), Moments::begin());
             group.bench_function(BenchmarkId::new(format!("{plugin} natively"), size), |bencher| {
-                let gateway = Gateway::selecting("", size);
-                let (mut rule, mut moments) = (native::rule(plugin, &gateway.members()), Moments::begin());
+                let rule = &mut *rule;
                 bencher.iter(|| rule(black_box(&head), moments.next()).unwrap());
             });
         }

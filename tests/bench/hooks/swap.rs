@@ -1,12 +1,10 @@
 //! One version of a plugin in place of another, in the parts of `control/swap.rs`: compiled, or found compiled; linked; tried;
 //! its instances made; and what was learnt handed over. The plugin is `round-robin`, of some 60 KB.
 
-use std::sync::Arc;
-
 use criterion::{BatchSize, BenchmarkId, Criterion};
-use sluice_gateway::plugin::{Plugin, Slot};
-use tokio::sync::mpsc;
+use sluice_gateway::plugin::Slot;
 
+use crate::exchange::{BATCH, Moments};
 use crate::gateway::{Gateway, HOST, SIZES, host, keys};
 use crate::guests;
 
@@ -25,9 +23,9 @@ fn code(criterion: &mut Criterion) {
     let gateway = Gateway::selecting(&format!("{PLUGIN:?}"), 3);
     let limits = gateway.slots[0].owner.limits.clone();
     group.sample_size(10);
+    let cache = tempfile::tempdir().unwrap();
+    let (cold, mut version) = (host(cache.path()), 0);
     group.bench_function("compile in a child, load", |bencher| {
-        let cache = tempfile::tempdir().unwrap();
-        let (cold, mut version) = (host(cache.path()), 0);
         let fresh = || {
             version += 1;
             guests::retouched(&component, &version.to_string())
@@ -70,15 +68,17 @@ fn hand_over(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("swap");
     for bytes in [0_usize, 1_024, 102_400] {
         let gateway = Gateway::selecting(&format!("{{ plugin = \"passes\", config = {{ state = {bytes} }} }}"), 3);
-        let (notices, _noticed) = mpsc::channel(16);
-        let another = |plugin: &Arc<Plugin>| {
-            let slot = Slot::new(gateway.slots[0].owner.clone(), plugin.clone(), 0, notices.clone());
+        let slots = [0, 1].map(|number| {
+            let held = &gateway.slots[0];
+            let slot = Slot::new(held.owner.clone(), held.plugin.clone(), number, gateway.notices.clone());
             slot.fill().unwrap();
             slot
-        };
-        let [before, after] = [another(&gateway.slots[0].plugin), another(&gateway.slots[0].plugin)];
+        });
+        let mut moments = Moments::begin();
         group.bench_function(BenchmarkId::new("hand over, bytes", bytes), |bencher| {
-            bencher.iter(|| after.inherit(&before));
+            // It happens at the time of the call before, so there has to be one.
+            let time_goes_on = || slots.iter().for_each(|slot| slot.tick(moments.next().now_us));
+            bencher.iter_batched(time_goes_on, |()| slots[1].inherit(&slots[0]), BATCH);
         });
     }
     group.finish();

@@ -11,8 +11,13 @@ use sluice_gateway::plugin::builtin;
 
 /// The component of that guest.
 pub fn component(name: &str) -> Vec<u8> {
-    let file = built().join(format!("{name}.wasm"));
+    let file = built_guest(name);
     fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// Its file.
+pub fn built_guest(name: &str) -> PathBuf {
+    built().join(format!("{name}.wasm"))
 }
 
 /// A component of the gateway's own, as its build embeds it.

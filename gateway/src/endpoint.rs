@@ -93,8 +93,8 @@ impl Endpoint {
     }
 
     /// Time to the response head in microseconds, decayed to `now`; `u32::MAX` if never sampled.
-    pub fn latency_us(&self) -> u32 {
-        self.figures.latency.read(Instant::now())
+    pub fn latency_us(&self, now: Instant) -> u32 {
+        self.figures.latency.read(now)
     }
 
     /// Takes one sample of the time to the response head, measured `now`; a failure counts as its timeout.

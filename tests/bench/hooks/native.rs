@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use sluice_gateway::endpoint::{Health, Members};
 use sluice_gateway::message::RequestHead;
@@ -141,9 +142,10 @@ fn least_response_time(members: Arc<Members>) -> Rule {
     let mean = Line::of(&members).total() as f64 / members.endpoints.len() as f64;
     Box::new(move |_, moment| {
         let (mut chosen, mut all_chances, mut random) = (None, 0.0, moment.random);
+        let now = Instant::now();
         for (number, endpoint) in members.endpoints.iter().enumerate() {
             let share = f64::from(endpoint.settings.weight) / mean;
-            let wait = f64::from(endpoint.latency_us()) * (f64::from(endpoint.in_flight()) / share + 1.0);
+            let wait = f64::from(endpoint.latency_us(now)) * (f64::from(endpoint.in_flight()) / share + 1.0);
             let chance = share / (wait * wait);
             all_chances += chance;
             random = mix(random);

@@ -1,6 +1,7 @@
 //! `sluice:plugin/endpoints`: live figures of the endpoints, over all workers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime::{Result, bail};
 
@@ -27,11 +28,12 @@ impl Host for Context {
     }
 
     fn latency_us(&mut self, endpoint: u32) -> Result<u32> {
-        Ok(self.endpoint(endpoint)?.latency_us())
+        Ok(self.endpoint(endpoint)?.latency_us(Instant::now()))
     }
 
     fn latency_us_all(&mut self) -> Result<Vec<u32>> {
-        Ok(self.members.endpoints.iter().map(|endpoint| endpoint.latency_us()).collect())
+        let now = Instant::now();
+        Ok(self.members.endpoints.iter().map(|endpoint| endpoint.latency_us(now)).collect())
     }
 
     fn tried(&mut self, endpoint: u32) -> Result<bool> {

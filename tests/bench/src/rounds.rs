@@ -38,6 +38,8 @@ pub(crate) struct Sample {
     pub(crate) origin_core: f64,
     /// Connections that the proxy made to the origin meanwhile.
     pub(crate) origin_connections: u64,
+    /// Seconds that were left out, since the load had no core.
+    pub(crate) lost: f64,
 }
 
 /// One who takes turns.
@@ -163,6 +165,7 @@ fn measure(
         proxy_core: core(stage.placement.proxy),
         origin_core: core(stage.placement.origin),
         origin_connections,
+        lost: outcome.lost,
     })
 }
 

@@ -58,6 +58,8 @@ pub(crate) struct Outcome {
     /// Times of answers in microseconds; `None` where they say nothing.
     pub(crate) p50: Option<f64>,
     pub(crate) p99: Option<f64>,
+    /// Seconds that do not count, since the load had no core.
+    pub(crate) lost: f64,
 }
 
 impl Target {
@@ -131,7 +133,7 @@ impl Outcome {
     fn of(mut times: Vec<u64>, seconds: f64) -> Self {
         times.sort_unstable();
         let at = |share| percentile(&times, share).map(|time| time as f64);
-        Self { answers: times.len() as u64, seconds, p50: at(0.50), p99: at(0.99) }
+        Self { answers: times.len() as u64, seconds, p50: at(0.50), p99: at(0.99), lost: 0.0 }
     }
 }
 

@@ -53,6 +53,7 @@ impl Wrk {
             seconds: counted.microseconds / 1e6,
             p50: Some(counted.p50),
             p99: Some(counted.p99),
+            lost: 0.0,
         })
     }
 }

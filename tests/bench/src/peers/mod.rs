@@ -91,17 +91,22 @@ impl Peer {
         if self.standing == Standing::TwoWorkers { 2 } else { 1 }
     }
 
-    /// What it says of its version.
+    /// The version that it names.
     pub(crate) fn version(&self, program: &Program) -> String {
         if self.version.is_empty() {
             return pingora::VERSION.to_owned();
         }
         let said = Command::new(&program.path).args(self.version).output();
         let said = said.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said);
-        let line = said.lines().map(str::trim).find(|line| line.contains(|character: char| character.is_ascii_digit()));
-        line.unwrap_or("unknown").split_whitespace().collect::<Vec<_>>().join(" ")
+        version_in(&String::from_utf8_lossy(&said)).unwrap_or("unknown").to_owned()
     }
+}
+
+/// The first word with a digit in front and a dot in it: `1.22.1` in `nginx version: nginx/1.22.1`.
+fn version_in(text: &str) -> Option<&str> {
+    let words = text.split(|character: char| character.is_whitespace() || character == '/');
+    let words = words.map(|word| word.trim_start_matches('v'));
+    words.into_iter().find(|word| word.starts_with(|first: char| first.is_ascii_digit()) && word.contains('.'))
 }
 
 impl Site<'_> {
@@ -200,3 +205,31 @@ pub(crate) const PEERS: &[Peer] = &[
         command: caddy::command,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_programs_say() {
+        for (said, expected) in [
+            ("nginx version: nginx/1.22.1\n", Some("1.22.1")),
+            ("HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\n", Some("2.6.12-1+deb12u4")),
+            ("\nenvoy  version: 9e5580933739/1.40.0/Clean/RELEASE/BoringSSL\n", Some("1.40.0")),
+            ("Version:      3.7.15\nCodename:     x\nGo version:   go1.26\n", Some("3.7.15")),
+            ("v2.11.7 h1:yj0Y4fYZGPkSvibBJ1sTWE33xC0fxztVyXEW5iIdUT4=\n", Some("2.11.7")),
+            ("sluice 0.1.0\n", Some("0.1.0")),
+            ("no such flag\n", None),
+        ] {
+            assert_eq!(version_in(said), expected, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_there_once() {
+        let mut names = names();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), PEERS.len());
+    }
+}

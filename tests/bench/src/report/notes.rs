@@ -14,6 +14,7 @@ pub(super) fn of(rows: &[Row], yardstick: Column, rate: Option<f64>) -> Vec<Stri
     let mut notes = Vec::new();
     if let Some(rate) = rate {
         notes.push(format!("The rate is {} requests/s.", thousands(rate)));
+        notes.extend(lost(rows));
         notes.extend(named(
             rows,
             |row| row.figure(Column::P99).is_none(),
@@ -39,6 +40,15 @@ pub(super) fn of(rows: &[Row], yardstick: Column, rate: Option<f64>) -> Vec<Stri
 fn named(rows: &[Row], is: impl Fn(&Row) -> bool, what: &str) -> Option<String> {
     let names: Vec<&str> = rows.iter().filter(|row| is(row)).map(|row| row.peer).collect();
     (!names.is_empty()).then(|| format!("{what}: {}.", names.join(", ")))
+}
+
+/// The time that is left out.
+fn lost(rows: &[Row]) -> Option<String> {
+    let samples = || rows.iter().flat_map(|row| &row.samples);
+    let (lost, seconds): (f64, f64) = (samples().map(|s| s.lost).sum(), samples().map(|s| s.seconds).sum());
+    let share = 100.0 * lost / (lost + seconds);
+    (lost > 0.0)
+        .then(|| format!("{share:.1} % of the time is left out: the load had no core for more than a millisecond."))
 }
 
 /// What plugins cost, beside none.
@@ -90,9 +100,13 @@ mod tests {
                 "Connections to the origin were not all kept by: haproxy.",
             ]
         );
+        let mut rows = rows;
+        rows[2].samples[0].lost = 0.25;
+        rows[2].samples[0].seconds = 4.75;
         let notes = of(&rows[2..], Column::P99, Some(43_210.4));
         assert_eq!(notes[0], "The rate is 43,210 requests/s.");
-        assert_eq!(notes[1], "Cannot keep it, so that their times say nothing: caddy.");
+        assert_eq!(notes[1], "5.0 % of the time is left out: the load had no core for more than a millisecond.");
+        assert_eq!(notes[2], "Cannot keep it, so that their times say nothing: caddy.");
     }
 
     #[test]

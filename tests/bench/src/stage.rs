@@ -149,9 +149,7 @@ fn contenders(arguments: &Arguments) -> Result<(Vec<Contender>, Vec<String>)> {
             }
             Err(reason) if peer.is_yardstick() || peer.is_sluice() => return Err(reason.context(peer.name)),
             Err(reason) => {
-                let line = format!("{} is left out: {reason:#} ({})", peer.name, peer.install);
-                eprintln!("{line}");
-                left_out.push(line);
+                left_out.push(format!("{} is left out: {reason:#} ({})", peer.name, peer.install));
             }
         }
     }

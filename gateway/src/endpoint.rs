@@ -97,14 +97,13 @@ impl Endpoint {
         self.figures.latency.read(Instant::now())
     }
 
-    /// Takes one sample of the time to the response head; a failure counts as its timeout.
-    pub fn sample_latency(&self, sample: Duration) {
-        self.figures.latency.sample(sample, Instant::now());
+    /// Takes one sample of the time to the response head, measured `now`; a failure counts as its timeout.
+    pub fn sample_latency(&self, sample: Duration, now: Instant) {
+        self.figures.latency.sample(sample, now);
     }
 
     /// Takes the sample of an answer that is an error: it counts where it is slow, and never makes the endpoint look quick.
-    pub fn sample_error(&self, sample: Duration) {
-        let now = Instant::now();
+    pub fn sample_error(&self, sample: Duration, now: Instant) {
         let known = self.figures.latency.read(now);
         let known = if known == u32::MAX { Duration::ZERO } else { Duration::from_micros(known.into()) };
         self.figures.latency.sample(sample.max(known), now);

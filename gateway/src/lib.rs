@@ -6,7 +6,7 @@
 //! stream past. What happens beside that, above all replacing plugins while traffic flows, is [`control`]'s.
 //!
 //! Imports run one way: `main → {demo | start | check} → {server | control} → proxy → state → {route | plugin | upstream} → {tls | message |
-//! endpoint | observe} → config`.
+//! endpoint | observe | socket} → config`.
 
 mod check;
 pub mod config;
@@ -19,6 +19,7 @@ pub mod plugin;
 pub mod proxy;
 pub mod route;
 pub mod server;
+pub mod socket;
 mod start;
 pub mod state;
 pub mod tls;

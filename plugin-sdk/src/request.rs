@@ -21,6 +21,11 @@ impl Request {
         unsafe { &*std::ptr::from_ref(handle).cast::<Self>() }
     }
 
+    /// The host's handle, for questions that name a request.
+    pub(crate) fn handle(&self) -> &host::types::Request {
+        &self.0
+    }
+
     /// The method, case kept: methods are case-sensitive.
     pub fn method(&self) -> String {
         self.0.method()

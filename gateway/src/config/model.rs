@@ -316,7 +316,7 @@ pub enum PathPattern {
 pub struct Upstream {
     /// Its name.
     pub name: Arc<str>,
-    /// Selection chain; never empty (`round-robin` where the file names none).
+    /// Selection chain: `round-robin` where the file names none; empty where it says so, and the gateway chooses.
     pub selection: Vec<UseIndex>,
     /// Its members as configured.
     pub endpoints: Vec<Endpoint>,

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,9 +14,8 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderName;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
 
-use super::{BodyPrefix, fields};
+use super::{BodyPrefix, Patience, fields};
 
 /// Why a body broke off.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,9 +28,12 @@ pub enum BodyError {
     Idle(Duration),
 }
 
-/// A body on its way.
+/// A body on its way. Small, since it is handed on from station to station; none costs nothing.
 #[derive(Debug, Default)]
-pub struct Body {
+pub struct Body(Option<Box<Content>>);
+
+#[derive(Debug, Default)]
+struct Content {
     /// Frames read ahead, or the whole of a body of our own.
     held: VecDeque<Frame<Bytes>>,
     /// What went wrong while it was read ahead: to be said after what was held.
@@ -46,16 +48,19 @@ struct Streamed {
     /// Names that are taken out of the trailers, besides those that may not stand there at all.
     forbidden: Option<Arc<[HeaderName]>>,
     /// Data bytes so far.
-    seen: Rc<Cell<u64>>,
-    /// When it last moved, kept while a timer runs.
-    timer: Option<(Pin<Box<Sleep>>, Instant)>,
+    seen: Option<Rc<Cell<u64>>>,
+    /// Since when nothing has come although somebody asks.
+    waiting: Option<Instant>,
+    patience: Patience,
 }
 
 impl Body {
     /// One that the gateway itself wrote.
     pub fn full(bytes: Bytes) -> Self {
-        let held = if bytes.is_empty() { VecDeque::new() } else { VecDeque::from([Frame::data(bytes)]) };
-        Self { held, ..Self::default() }
+        if bytes.is_empty() {
+            return Self::default();
+        }
+        Self(Some(Box::new(Content { held: VecDeque::from([Frame::data(bytes)]), ..Content::default() })))
     }
 
     /// One that streams in, cut after `idle` without a frame.
@@ -63,50 +68,62 @@ impl Body {
         if incoming.is_end_stream() {
             return Self::default();
         }
-        Self {
-            rest: Some(Streamed { incoming, idle, forbidden: None, seen: Rc::default(), timer: None }),
-            ..Self::default()
-        }
+        let rest =
+            Streamed { incoming, idle, forbidden: None, seen: None, waiting: None, patience: Patience::default() };
+        Self(Some(Box::new(Content { rest: Some(rest), ..Content::default() })))
     }
 
     /// The same, with these names taken out of its trailers.
     pub fn without_trailers(mut self, names: &Arc<[HeaderName]>) -> Self {
-        if let Some(rest) = self.rest.as_mut().filter(|_| !names.is_empty()) {
+        if let Some(rest) = self.rest_mut().filter(|_| !names.is_empty()) {
             rest.forbidden = Some(names.clone());
         }
         self
     }
 
-    /// How many data bytes have come in, now and later.
-    pub fn seen(&self) -> Rc<Cell<u64>> {
-        self.rest.as_ref().map(|rest| rest.seen.clone()).unwrap_or_default()
+    /// The same, counting what comes in.
+    pub fn counted(mut self) -> Self {
+        if let Some(rest) = self.rest_mut() {
+            rest.seen = Some(Rc::default());
+        }
+        self
+    }
+
+    /// How many data bytes have come in, now and later; none if nobody counts, or there are none to come.
+    pub fn seen(&self) -> Option<Rc<Cell<u64>>> {
+        self.0.as_ref()?.rest.as_ref()?.seen.clone()
     }
 
     /// True if there is nothing in it and nothing to come.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty() && self.rest.is_none()
+        self.0.as_ref().is_none_or(|content| content.held.is_empty() && content.rest.is_none())
+    }
+
+    fn rest_mut(&mut self) -> Option<&mut Streamed> {
+        self.0.as_mut()?.rest.as_mut()
     }
 
     /// Reads up to `most` bytes ahead; the body still yields them. What cannot be read breaks the body where it is sent.
     pub async fn hold(&mut self, most: usize) -> BodyPrefix {
+        let Some(content) = &mut self.0 else { return BodyPrefix { complete: true, ..BodyPrefix::default() } };
         let mut bytes = BytesMut::new();
-        while let Some(rest) = &mut self.rest {
+        while let Some(rest) = &mut content.rest {
             if bytes.len() >= most {
                 break;
             }
             match poll_fn(|context| rest.poll_frame(context)).await {
                 Some(Ok(frame)) => {
                     bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data.as_ref()));
-                    self.held.push_back(frame);
+                    content.held.push_back(frame);
                 }
                 Some(Err(error)) => {
-                    self.failed = Some(error);
+                    content.failed = Some(error);
                     break;
                 }
-                None => self.rest = None,
+                None => content.rest = None,
             }
         }
-        let complete = self.rest.is_none() && bytes.len() <= most;
+        let complete = content.rest.is_none() && bytes.len() <= most;
         bytes.truncate(most);
         BodyPrefix { bytes: bytes.freeze(), complete }
     }
@@ -120,32 +137,36 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(frame) = self.held.pop_front() {
+        let Some(content) = &mut self.0 else { return Poll::Ready(None) };
+        if let Some(frame) = content.held.pop_front() {
             return Poll::Ready(Some(Ok(frame)));
         }
-        if let Some(error) = self.failed.take() {
-            self.rest = None;
+        if let Some(error) = content.failed.take() {
+            content.rest = None;
             return Poll::Ready(Some(Err(error)));
         }
-        match &mut self.rest {
+        match &mut content.rest {
             Some(rest) => rest.poll_frame(context),
             None => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_empty()
-            && self.failed.is_none()
-            && self.rest.as_ref().is_none_or(|rest| rest.incoming.is_end_stream())
+        self.0.as_ref().is_none_or(|content| {
+            content.held.is_empty()
+                && content.failed.is_none()
+                && content.rest.as_ref().is_none_or(|rest| rest.incoming.is_end_stream())
+        })
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held = self.held.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
-        let rest = self.rest.as_ref().map_or(SizeHint::with_exact(0), |rest| rest.incoming.size_hint());
+        let Some(content) = &self.0 else { return SizeHint::with_exact(0) };
+        let held = content.held.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
+        let rest = content.rest.as_ref().map_or(SizeHint::with_exact(0), |rest| rest.incoming.size_hint());
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + held);
         // A size that is known would leave no room for trailers.
-        let trailers = self.held.iter().any(Frame::is_trailers);
+        let trailers = content.held.iter().any(Frame::is_trailers);
         if let Some(upper) = rest.upper().filter(|_| !trailers) {
             hint.set_upper(upper + held);
         }
@@ -156,27 +177,20 @@ impl http_body::Body for Body {
 impl Streamed {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
-            if let Some((_, moved)) = &mut self.timer {
-                *moved = Instant::now();
-            }
+            self.waiting = None;
             let broken = |error: hyper::Error| BodyError::Broken(error.to_string());
             return Poll::Ready(frame.map(|frame| frame.map(|frame| self.admit(frame)).map_err(broken)));
         }
-        let idle = self.idle;
-        let (timer, moved) = self.timer.get_or_insert_with(|| (Box::pin(tokio::time::sleep(idle)), Instant::now()));
-        loop {
-            ready!(timer.as_mut().poll(context));
-            let deadline = *moved + idle;
-            if deadline <= Instant::now() {
-                return Poll::Ready(Some(Err(BodyError::Idle(idle))));
-            }
-            timer.as_mut().reset(deadline.into());
-        }
+        let since = *self.waiting.get_or_insert_with(Instant::now);
+        ready!(self.patience.poll_until(since + self.idle, context));
+        Poll::Ready(Some(Err(BodyError::Idle(self.idle))))
     }
 
     fn admit(&self, mut frame: Frame<Bytes>) -> Frame<Bytes> {
         if let Some(data) = frame.data_ref() {
-            self.seen.set(self.seen.get() + data.len() as u64);
+            if let Some(seen) = &self.seen {
+                seen.set(seen.get() + data.len() as u64);
+            }
         } else if let Some(trailers) = frame.trailers_mut() {
             fields::check_trailers(trailers);
             for name in self.forbidden.iter().flat_map(|names| names.iter()) {

@@ -4,6 +4,7 @@
 pub mod body;
 pub mod cookies;
 pub mod fields;
+mod patience;
 pub mod query;
 pub mod target;
 
@@ -15,6 +16,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Method, Version};
 
 pub use body::Body;
+pub use patience::Patience;
 
 /// The request as the gateway took it in: checked, hop-by-hop fields gone, target in normal form. Routes match it, plugins
 /// see it, and what an endpoint gets is made from it.

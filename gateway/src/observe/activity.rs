@@ -63,7 +63,7 @@ impl Activity {
     pub fn begin(self: &Rc<Self>) -> Busy {
         self.head_since.set(None);
         self.exchanges.set(self.exchanges.get() + 1);
-        Busy(self.clone())
+        Busy { activity: self.clone(), until: None }
     }
 
     /// True while an exchange is going on.
@@ -86,14 +86,24 @@ impl Activity {
 
 /// An exchange is going on; dropped when it is over.
 #[derive(Debug)]
-pub struct Busy(Rc<Activity>);
+pub struct Busy {
+    activity: Rc<Activity>,
+    until: Option<Instant>,
+}
+
+impl Busy {
+    /// It is over as of then; dropped without that, at the moment when it is dropped.
+    pub fn until(&mut self, then: Instant) {
+        self.until = Some(then);
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let left = self.0.exchanges.get() - 1;
-        self.0.exchanges.set(left);
+        let left = self.activity.exchanges.get() - 1;
+        self.activity.exchanges.set(left);
         if left == 0 {
-            self.0.idle_since.set(Instant::now());
+            self.activity.idle_since.set(self.until.unwrap_or_else(Instant::now));
         }
     }
 }

@@ -18,6 +18,11 @@ impl Clock {
 
     /// Microseconds since 1970. Costs one read of the monotonic clock.
     pub fn now_us(&self) -> u64 {
-        self.start_us + self.started.elapsed().as_micros() as u64
+        self.us_at(Instant::now())
+    }
+
+    /// What it says at that moment.
+    pub fn us_at(&self, moment: Instant) -> u64 {
+        self.start_us + moment.saturating_duration_since(self.started).as_micros() as u64
     }
 }

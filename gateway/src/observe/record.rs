@@ -38,22 +38,24 @@ pub struct Record {
     pub upstream_time: Duration,
     /// What the client got; 0: it went away before.
     pub status: u16,
-    /// Body bytes from the client, still counting while it sends.
-    pub received: Rc<Cell<u64>>,
+    /// Body bytes from the client, still counting while it sends; none if it sends none.
+    pub received: Option<Rc<Cell<u64>>>,
     /// Body bytes to the client.
     pub bytes_out: u64,
     /// What did not go by the first word, in order: `app/selection/x: trap: …`, `overridden: full`, and so on.
     pub why: Vec<String>,
     /// Whether to write a line at all.
     pub logged: bool,
-    /// Keeps the connection busy until the exchange is over.
-    _busy: Busy,
+    /// When it was over, if somebody has looked at the clock then.
+    pub ended: Option<Instant>,
+    /// Keeps the connection busy until then.
+    busy: Busy,
 }
 
 impl Record {
     /// For an exchange that begins now; `traffic` is what it counts to until its route is known.
-    pub fn new(worker: usize, logged: bool, traffic: Arc<Traffic>, busy: Busy) -> Self {
-        Self {
+    pub fn new(worker: usize, logged: bool, traffic: Arc<Traffic>, busy: Busy) -> Box<Self> {
+        Box::new(Self {
             started: Instant::now(),
             worker,
             client: None,
@@ -67,12 +69,13 @@ impl Record {
             attempts: 0,
             upstream_time: Duration::ZERO,
             status: 0,
-            received: Rc::default(),
+            received: None,
             bytes_out: 0,
             why: Vec::new(),
             logged,
-            _busy: busy,
-        }
+            ended: None,
+            busy,
+        })
     }
 
     /// Notes why something did not go by the first word.
@@ -86,11 +89,13 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        self.busy.until(ended);
         let passed = Passed {
             status: self.status,
-            duration: self.started.elapsed(),
+            duration: ended.saturating_duration_since(self.started),
             attempts: self.attempts,
-            received: self.received.get(),
+            received: self.received.as_ref().map_or(0, |received| received.get()),
             sent: self.bytes_out,
         };
         self.traffic.count(self.worker, &passed);

@@ -10,6 +10,7 @@ use wasmtime::{ResourceLimiter, Result, bail};
 use super::bindings::sluice::plugin::types::KeySource;
 use super::deadline::Budget;
 use super::edits::{Edits, PreparedEdit};
+use super::opened::Opened;
 use super::uses::Use;
 use super::wasi;
 use crate::endpoint::{Endpoint, Members};
@@ -90,6 +91,7 @@ pub(super) struct Context {
     pub(super) edits: Edits,
     pub(super) cells: Vec<Arc<std::sync::atomic::AtomicI64>>,
     pub(super) metrics: Vec<Arc<Metric>>,
+    pub(super) opened: Opened,
     pub(super) budget: Budget,
     pub(super) limits: Limits,
     pub(super) wasi: wasi::Inert,
@@ -120,6 +122,7 @@ impl Context {
             edits: Edits::new(owner.limits.output),
             cells: Vec::new(),
             metrics: Vec::new(),
+            opened: Opened::default(),
             budget: Budget::default(),
             limits: Limits { memory: owner.limits.memory, used: 0, refused: false },
             wasi: wasi::Inert::new(owner.seed ^ slot as u64, trial),

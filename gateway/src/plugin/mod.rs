@@ -20,6 +20,7 @@ mod imports;
 mod instance;
 mod key;
 mod load;
+mod opened;
 mod reports;
 mod sealing;
 mod share;

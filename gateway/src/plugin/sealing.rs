@@ -60,24 +60,37 @@ impl Sealer {
         Some(URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// The data of a token; none if it is not ours, was changed, or has expired.
-    pub(super) fn open(&self, token: &str) -> Option<Vec<u8>> {
+    /// What is in a token; none if it is not ours or was changed.
+    pub(super) fn open(&self, token: &[u8]) -> Option<Content> {
         let sealed = URL_SAFE_NO_PAD.decode(token).ok()?;
         let keys = std::iter::once(&self.current).chain(&self.previous);
         keys.into_iter().find_map(|key| open(key, &sealed))
     }
 }
 
-fn open(key: &RandomizedNonceKey, sealed: &[u8]) -> Option<Vec<u8>> {
+/// What was in a token.
+pub(super) struct Content {
+    /// Seconds since 1970.
+    expires: u64,
+    data: Vec<u8>,
+}
+
+impl Content {
+    /// The data, unless the token has expired.
+    pub(super) fn if_alive(&self) -> Option<Vec<u8>> {
+        (self.expires > now().as_secs()).then(|| self.data.clone())
+    }
+}
+
+fn open(key: &RandomizedNonceKey, sealed: &[u8]) -> Option<Content> {
     let (body, nonce) = sealed.split_at_checked(sealed.len().checked_sub(NONCE_LEN)?)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
     let mut body = body.to_vec();
     let plain = key.open_in_place(nonce, Aad::empty(), &mut body).ok()?;
     let (expires, rest) = plain.split_first_chunk::<8>()?;
     let (length, rest) = rest.split_first_chunk::<2>()?;
-    let alive = u64::from_be_bytes(*expires) > now().as_secs();
     let data = rest.get(..usize::from(u16::from_be_bytes(*length)))?;
-    alive.then(|| data.to_vec())
+    Some(Content { expires: u64::from_be_bytes(*expires), data: data.to_vec() })
 }
 
 /// HKDF-SHA-256 (RFC 5869); names are joined by NUL, which none of them can hold.
@@ -101,7 +114,16 @@ fn now() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::opened::Opened;
     use super::*;
+
+    /// What is opened twice is opened the same way.
+    fn opened(sealer: &Sealer, token: &[u8]) -> Option<Vec<u8>> {
+        let mut opened = Opened::default();
+        let first = opened.open(sealer, token);
+        assert_eq!(opened.open(sealer, token), first);
+        first
+    }
 
     fn sealer(secret: u8, previous: Option<u8>, use_name: &str, upstream: &str) -> Sealer {
         let keys = SealingKeys { current: vec![secret; 32], previous: previous.map(|secret| vec![secret; 32]) };
@@ -112,15 +134,15 @@ mod tests {
     fn a_token_opens_where_it_was_made_and_nowhere_else() {
         let here = sealer(1, None, "u", "app");
         let token = here.seal(b"app-1", 60).unwrap();
-        assert_eq!(here.open(&token).unwrap(), b"app-1");
-        assert_eq!(sealer(2, Some(1), "u", "app").open(&token).unwrap(), b"app-1");
+        assert_eq!(opened(&here, token.as_bytes()).unwrap(), b"app-1");
+        assert_eq!(opened(&sealer(2, Some(1), "u", "app"), token.as_bytes()).unwrap(), b"app-1");
         for (other, case) in [
             (sealer(2, None, "u", "app"), "another secret"),
             (sealer(1, None, "v", "app"), "another use"),
             (sealer(1, None, "u", "app-2"), "another upstream"),
             (sealer(1, None, "uapp", ""), "names run together"),
         ] {
-            assert_eq!(other.open(&token), None, "{case}");
+            assert_eq!(opened(&other, token.as_bytes()), None, "{case}");
         }
     }
 
@@ -133,12 +155,12 @@ mod tests {
                 let mut bytes = token.clone().into_bytes();
                 bytes[position] ^= 1 << bit;
                 if let Ok(changed) = String::from_utf8(bytes) {
-                    assert_eq!(here.open(&changed), None, "{position}.{bit}");
+                    assert_eq!(opened(&here, changed.as_bytes()), None, "{position}.{bit}");
                 }
             }
         }
         for odd in ["", "a", "%%%", &token[1..], &token[..token.len() - 1]] {
-            assert_eq!(here.open(odd), None, "{odd}");
+            assert_eq!(opened(&here, odd.as_bytes()), None, "{odd}");
         }
     }
 
@@ -152,6 +174,6 @@ mod tests {
         plain.extend_from_slice(&0u16.to_be_bytes());
         let nonce = here.current.seal_in_place_append_tag(Aad::empty(), &mut plain).unwrap();
         plain.extend_from_slice(nonce.as_ref());
-        assert_eq!(here.open(&URL_SAFE_NO_PAD.encode(plain)), None, "expired this second");
+        assert_eq!(opened(&here, URL_SAFE_NO_PAD.encode(plain).as_bytes()), None, "expired this second");
     }
 }

@@ -2,6 +2,7 @@
 //! answer, so that what is in flight is exact, whatever becomes of the client.
 
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -35,50 +36,63 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    fn new(in_flight: InFlight, exchange: &Exchange, upstream: UpstreamIndex) -> Self {
+    fn new(in_flight: InFlight, exchange: &Exchange, upstream: UpstreamIndex) -> Box<Self> {
         let state = &exchange.state;
         let chain = state.upstream(upstream).0.selection.iter();
         let listening = chain.filter(|&&place| state.slots[place].plugin.has(Hook::Feedback));
         let listeners = listening.map(|&place| (Arc::downgrade(&state.slots[place]), exchange.tags.get(place)));
-        Self {
+        Box::new(Self {
             in_flight,
             lease: None,
-            started: Instant::now(),
+            started: exchange.now,
             kind: OutcomeKind::Cancelled,
             status: 0,
             latency: Duration::ZERO,
             listeners: listeners.collect(),
-        }
+        })
     }
 
-    fn endpoint(&self) -> &Arc<Endpoint> {
+    pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
         self.in_flight.endpoint()
     }
 
     /// No answer. `counts_as` is what the wait counts as among the latencies.
     fn failed(&mut self, kind: OutcomeKind, counts_as: Duration) {
+        let now = Instant::now();
         self.kind = kind;
-        self.latency = self.started.elapsed();
-        self.endpoint().sample_latency(counts_as.max(self.latency));
+        self.latency = now.duration_since(self.started);
+        self.endpoint().sample_latency(counts_as.max(self.latency), now);
     }
 
-    fn answered(&mut self, status: u16, lease: Lease) {
-        self.latency = self.started.elapsed();
+    fn answered(&mut self, status: u16, lease: Lease, now: Instant) {
+        self.latency = now.duration_since(self.started);
         self.status = status;
         if status < 500 {
             self.kind = OutcomeKind::Success;
-            self.endpoint().sample_latency(self.latency);
+            self.endpoint().sample_latency(self.latency, now);
         } else {
             self.kind = OutcomeKind::ServerError;
-            self.endpoint().sample_error(self.latency);
+            self.endpoint().sample_error(self.latency, now);
         }
         self.lease = Some(lease);
     }
 
+    /// Polls for what comes over the connection to the endpoint.
+    pub(super) fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        match &mut self.lease {
+            Some(lease) => lease.poll(context, wanted),
+            None => wanted(context),
+        }
+    }
+
     /// The answer was read to its end.
-    pub(super) fn ended(mut self) {
+    pub(super) fn ended(&mut self, now: Instant) {
         if let Some(lease) = self.lease.take() {
-            lease.give_back();
+            lease.give_back(now);
         }
     }
 
@@ -123,9 +137,9 @@ pub(super) async fn attempt(
             (Err(Cause::NoEndpoint(_)), Some(cause)) => return Err(cause),
             (Err(cause), _) => return Err(cause),
         };
-        exchange.tried.push(chosen.endpoint().clone());
+        let endpoint = chosen.endpoint().clone();
         exchange.record.attempts += 1;
-        chosen.endpoint().attempted();
+        endpoint.attempted();
         let attempt = Attempt::new(chosen, exchange, upstream);
         match send(exchange, upstream, attempt, body).await {
             Ok(answer) => return Ok(answer),
@@ -133,6 +147,7 @@ pub(super) async fn attempt(
                 if !may_retry || exchange.record.attempts >= MOST_ATTEMPTS {
                     return Err(cause);
                 }
+                exchange.gave_nothing(endpoint);
                 exchange.record.note(cause.to_string());
                 failed = Some(cause);
             }
@@ -149,42 +164,40 @@ struct Failed {
 async fn send(
     exchange: &mut Exchange,
     upstream: UpstreamIndex,
-    mut attempt: Attempt,
+    mut attempt: Box<Attempt>,
     body: &mut Body,
 ) -> Result<Answer, Failed> {
     let replayable = exchange.is_replayable();
     let id = attempt.endpoint().settings.id.clone();
     let limit = exchange.timeouts().response_header;
     let mut lease = connect(exchange, upstream, &mut attempt, true).await?;
-    let received = std::mem::take(body);
-    let seen = received.seen();
-    exchange.record.received = seen.clone();
-    let mut request = onward(exchange, received);
+    let seen = exchange.record.received.clone();
+    let mut request = onward(exchange, std::mem::take(body));
     let response = loop {
-        match answer_within(limit, &mut lease, request, &seen).await {
+        match lease.send(request, limit, seen.as_deref()).await {
             Ok(response) => break response,
             // The race between the endpoint's idle timer and this request: a fresh connection decides.
-            Err(Broke::Send(SendError::Unsent(unsent))) if lease.reused => request = *unsent,
-            Err(Broke::Send(error)) if lease.reused && replayable && error.is_closed() => {
+            Err(SendError::Unsent(unsent)) if lease.reused => request = *unsent,
+            Err(error) if lease.reused && replayable && error.is_closed() => {
                 request = onward(exchange, Body::default());
             }
-            Err(Broke::Send(SendError::Unsent(unsent))) => {
+            Err(SendError::Unsent(unsent)) => {
                 attempt.failed(OutcomeKind::Reset, limit);
                 *body = unsent.into_body();
                 let cause = Cause::Broken(id, "closed before the request was sent".into());
                 return Err(Failed { cause, may_retry: true });
             }
-            Err(Broke::Send(SendError::Body(error))) => {
+            Err(SendError::Body(error)) => {
                 return Err(Failed { cause: Cause::Body(error), may_retry: false });
             }
-            Err(Broke::Send(error)) => {
+            Err(SendError::TimedOut(limit)) => {
+                attempt.failed(OutcomeKind::TimedOut, limit);
+                return Err(Failed { cause: Cause::TimedOut(id, limit), may_retry: false });
+            }
+            Err(error) => {
                 attempt.failed(OutcomeKind::Reset, limit);
                 let may_retry = replayable && error.is_closed();
                 return Err(Failed { cause: Cause::Broken(id, error.to_string()), may_retry });
-            }
-            Err(Broke::TimedOut) => {
-                attempt.failed(OutcomeKind::TimedOut, limit);
-                return Err(Failed { cause: Cause::TimedOut(id, limit), may_retry: false });
             }
         }
         lease = match connect(exchange, upstream, &mut attempt, false).await {
@@ -208,7 +221,7 @@ async fn connect(
 ) -> Result<Lease, Failed> {
     let endpoint = attempt.endpoint().clone();
     let pool = &exchange.state.pool;
-    if may_reuse && let Some(lease) = pool.reuse(&endpoint) {
+    if may_reuse && let Some(lease) = pool.reuse(&endpoint, attempt.started) {
         return Ok(lease);
     }
     let live = exchange.state.upstream(upstream).1;
@@ -236,33 +249,10 @@ fn onward(exchange: &Exchange, body: Body) -> Request<Body> {
     headers::onward(&exchange.head, with, body)
 }
 
-enum Broke {
-    Send(SendError),
-    TimedOut,
-}
-
-/// Sends and waits for the response head; the wait begins anew as long as the client still sends.
-async fn answer_within(
-    limit: Duration,
-    lease: &mut Lease,
-    request: Request<Body>,
-    seen: &std::cell::Cell<u64>,
-) -> Result<Response<Incoming>, Broke> {
-    let mut sent = std::pin::pin!(lease.connection.send(request));
-    let mut before = seen.get();
-    loop {
-        match tokio::time::timeout(limit, sent.as_mut()).await {
-            Ok(answer) => return answer.map_err(Broke::Send),
-            Err(_) if seen.get() != before => before = seen.get(),
-            Err(_) => return Err(Broke::TimedOut),
-        }
-    }
-}
-
 /// From the endpoint's response to an answer.
 fn take_in(
     exchange: &mut Exchange,
-    mut attempt: Attempt,
+    mut attempt: Box<Attempt>,
     lease: Lease,
     response: Response<Incoming>,
 ) -> Result<Answer, Failed> {
@@ -276,7 +266,8 @@ fn take_in(
             return Err(Failed { cause, may_retry: false });
         }
     };
-    attempt.answered(parts.status.as_u16(), lease);
+    exchange.now = Instant::now();
+    attempt.answered(parts.status.as_u16(), lease, exchange.now);
     exchange.record.upstream_time = attempt.latency;
     let body = match content {
         Content::Streams => Body::streamed(incoming, exchange.timeouts().stream_idle),

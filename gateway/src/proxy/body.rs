@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
@@ -16,18 +17,20 @@ use crate::observe::Record;
 #[derive(Debug)]
 pub struct AnswerBody {
     body: Body,
-    attempt: Option<Attempt>,
-    record: Record,
+    attempt: Option<Box<Attempt>>,
+    record: Box<Record>,
 }
 
 impl AnswerBody {
-    pub(super) fn new(body: Body, attempt: Option<Attempt>, record: Record) -> Self {
+    pub(super) fn new(body: Body, attempt: Option<Box<Attempt>>, record: Box<Record>) -> Self {
         Self { body, attempt, record }
     }
 
     fn end(&mut self) {
-        if let Some(attempt) = self.attempt.take() {
-            attempt.ended();
+        if let Some(mut attempt) = self.attempt.take() {
+            let now = Instant::now();
+            self.record.ended = Some(now);
+            attempt.ended(now);
         }
     }
 }
@@ -40,7 +43,11 @@ impl http_body::Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let Self { body, attempt, .. } = &mut *self;
+        let frame = ready!(match attempt {
+            Some(attempt) => attempt.poll(context, |context| Pin::new(&mut *body).poll_frame(context)),
+            None => Pin::new(body).poll_frame(context),
+        });
         match &frame {
             Some(Ok(frame)) => self.record.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64),
             Some(Err(error)) => {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Response};
@@ -33,11 +33,13 @@ pub(super) struct Exchange {
     pub(super) route: Option<RouteIndex>,
     pub(super) upstream: Option<UpstreamIndex>,
     pub(super) tags: Tags,
-    /// Endpoints that were chosen and did not do.
+    /// Endpoints that were chosen before and did not do.
     pub(super) tried: Vec<Arc<Endpoint>>,
     /// Retries that plugins asked for and got.
     pub(super) plugin_retries: u32,
-    pub(super) record: Record,
+    /// The time where it stands: read again wherever it may have waited.
+    pub(super) now: Instant,
+    pub(super) record: Box<Record>,
 }
 
 /// What uses attached to this exchange.
@@ -66,7 +68,7 @@ impl Exchange {
         intake: Intake,
         bodyless: bool,
         arrival: &Arrival<'_>,
-        mut record: Record,
+        mut record: Box<Record>,
     ) -> Self {
         let head = intake.head;
         record.client = Some(head.client);
@@ -86,6 +88,7 @@ impl Exchange {
             tags: Tags::default(),
             tried: Vec::new(),
             plugin_retries: 0,
+            now: record.started,
             record,
         }
     }
@@ -113,9 +116,15 @@ impl Exchange {
         self.route().map_or(&self.state.plan.config.timeouts, |route| &route.timeouts)
     }
 
+    /// An endpoint was of no use: the next one is another.
+    pub(super) fn gave_nothing(&mut self, endpoint: Arc<Endpoint>) {
+        self.tried.push(endpoint);
+        self.now = Instant::now();
+    }
+
     /// For the hook that is asked now.
     pub(super) fn moment(&self) -> Moment {
-        Moment { random: fastrand::u64(..), now_us: self.state.plan.clock.now_us() }
+        Moment { random: fastrand::u64(..), now_us: self.state.plan.clock.us_at(self.now) }
     }
 }
 
@@ -125,7 +134,7 @@ pub(super) struct Answer {
     pub(super) head: ResponseHead,
     pub(super) body: Body,
     /// The attempt that it comes from; none where the gateway answers.
-    pub(super) attempt: Option<Attempt>,
+    pub(super) attempt: Option<Box<Attempt>>,
     /// From the choice to the response head.
     pub(super) upstream_time: Duration,
 }
@@ -147,7 +156,7 @@ impl Answer {
     }
 
     /// The way out: the record goes along, and is written when the body has ended.
-    pub(super) fn into_response(self, mut record: Record) -> Response<AnswerBody> {
+    pub(super) fn into_response(self, mut record: Box<Record>) -> Response<AnswerBody> {
         let Self { head, body, attempt, .. } = self;
         record.status = head.status.as_u16();
         let ResponseHead { status, headers, .. } = head;

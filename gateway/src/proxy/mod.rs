@@ -15,6 +15,7 @@ mod routing;
 mod select;
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -36,31 +37,53 @@ pub async fn handle(
     state: Rc<State>,
     busy: Busy,
 ) -> Response<AnswerBody> {
-    let config = &state.plan.config;
-    let mut record = Record::new(state.worker, config.log.access, state.plan.unrouted.clone(), busy);
-    let (mut parts, incoming) = request.into_parts();
-    let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    let intake = match headers::request(&mut parts, &arrival, config.limits.headers) {
-        Ok(intake) => intake,
-        Err(refusal) => {
-            record.client = Some(arrival.peer_address());
-            record.path = uri.path().to_owned();
-            record.note(refusal.to_string());
-            let mut answer = Answer::from(Cause::Refused(refusal));
-            answer.hide_body_from(&method);
-            record.method = method;
-            return answer.into_response(record);
-        }
+    let (mut exchange, body) = match take_in(request, &arrival, state, busy) {
+        Ok(taken) => taken,
+        Err(refused) => return *refused,
     };
-    let body = Body::streamed(incoming, config.timeouts.stream_idle).without_trailers(&arrival.entrance.reserved);
-    let mut exchange = Exchange::new(state, intake, body.is_empty(), &arrival, record);
     let answered = match arrival.entrance.settings.redirect_to_https {
         Some(port) => Err(headers::https_location(&exchange.head, port).map_or_else(Cause::from, Cause::Redirected)),
         None => forward::forward(&mut exchange, body).await,
     };
+    finish(exchange, answered)
+}
+
+/// The exchange that a request begins, and its body; or the answer to one that is not taken in.
+fn take_in(
+    request: Request<Incoming>,
+    arrival: &Arrival<'_>,
+    state: Rc<State>,
+    busy: Busy,
+) -> Result<(Exchange, Body), Box<Response<AnswerBody>>> {
+    let config = &state.plan.config;
+    let mut record = Record::new(state.worker, config.log.access, state.plan.unrouted.clone(), busy);
+    let (mut parts, incoming) = request.into_parts();
+    match headers::request(&mut parts, arrival, config.limits.headers) {
+        Ok(intake) => {
+            let body = Body::streamed(incoming, config.timeouts.stream_idle)
+                .without_trailers(&arrival.entrance.reserved)
+                .counted();
+            record.received = body.seen();
+            Ok((Exchange::new(state, intake, body.is_empty(), arrival, record), body))
+        }
+        Err(refusal) => {
+            record.client = Some(arrival.peer_address());
+            record.path = parts.uri.path().to_owned();
+            record.note(refusal.to_string());
+            let mut answer = Answer::from(Cause::Refused(refusal));
+            answer.hide_body_from(&parts.method);
+            record.method = parts.method;
+            Err(Box::new(answer.into_response(record)))
+        }
+    }
+}
+
+/// What the client gets, whatever became of it.
+fn finish(mut exchange: Exchange, answered: Result<Answer, Cause>) -> Response<AnswerBody> {
     let mut answer = match answered {
         Ok(answer) => answer,
         Err(cause) => {
+            exchange.now = Instant::now();
             exchange.record.note(cause.to_string());
             let mut answer = Answer::from(cause);
             respond::respond(&mut exchange, &mut answer);

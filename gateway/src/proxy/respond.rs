@@ -62,12 +62,17 @@ fn ask(exchange: &mut Exchange, answer: &mut Answer, state: &Rc<State>, place: U
     }
 }
 
-/// Sending again must be harmless, and there must be somebody else to send to.
-fn may_retry(exchange: &Exchange, answer: &Answer) -> bool {
-    let Some(upstream) = exchange.upstream else { return false };
+/// Sending again must be harmless, and there must be somebody else to send to, who is asked then.
+fn may_retry(exchange: &mut Exchange, answer: &Answer) -> bool {
+    let (Some(upstream), Some(attempt)) = (exchange.upstream, &answer.attempt) else { return false };
+    if !exchange.is_replayable() || exchange.plugin_retries >= MOST_RETRIES {
+        return false;
+    }
+    exchange.gave_nothing(attempt.endpoint().clone());
     let members = exchange.state.plan.upstreams[upstream].set.load();
-    answer.attempt.is_some()
-        && exchange.is_replayable()
-        && exchange.plugin_retries < MOST_RETRIES
-        && fallback(&members, &exchange.tried, 0).is_some()
+    let is_left = fallback(&members, &exchange.tried, 0).is_some();
+    if !is_left {
+        exchange.tried.pop();
+    }
+    is_left
 }

@@ -1,5 +1,7 @@
 //! Hook 1: the routing chain of a route.
 
+use std::time::Instant;
+
 use super::error::Cause;
 use super::exchange::Exchange;
 use crate::config::model::{OnError, RouteIndex, UpstreamIndex};
@@ -58,6 +60,7 @@ async fn hold(exchange: &mut Exchange, route: RouteIndex, body: &mut Body) -> Re
     }
     let limit = exchange.timeouts().request_header;
     let held = tokio::time::timeout(limit, body.hold(most)).await;
+    exchange.now = Instant::now();
     let prefix = held.map_err(|_| Cause::BodyStalled(limit))?;
     if let Some(head) = std::sync::Arc::get_mut(&mut exchange.head) {
         head.prefix = prefix;

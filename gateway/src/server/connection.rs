@@ -25,6 +25,7 @@ use super::worker::Worker;
 use crate::observe::{Activity, Waits};
 use crate::proxy::headers::Arrival;
 use crate::proxy::{self, AnswerBody, Cause};
+use crate::socket::Socket;
 use crate::state::Entrance;
 use crate::tls;
 
@@ -53,6 +54,7 @@ pub(super) async fn serve(
     let entrance = gate.entrance();
     let tls = entrance.tls.is_some();
     let activity = Activity::start();
+    let stream = Socket::new(stream, &worker.outbox);
     let connection =
         Connection { worker, gate, admission, peer, tls, server_name: None, client: Box::default(), activity };
     match &entrance.tls {
@@ -86,7 +88,7 @@ enum End {
 }
 
 impl Connection {
-    async fn plain(self, entrance: &Entrance, stream: TcpStream) {
+    async fn plain(self, entrance: &Entrance, stream: Socket) {
         let mut io = ClientIo::new(stream, self.activity.clone());
         let is_h2 = match (entrance.settings.http1, entrance.settings.h2) {
             (true, false) => false,
@@ -102,7 +104,7 @@ impl Connection {
         self.http(io, is_h2).await;
     }
 
-    async fn over_tls(mut self, entrance: &Entrance, tls: &tls::Server, stream: TcpStream) {
+    async fn over_tls(mut self, entrance: &Entrance, tls: &tls::Server, stream: Socket) {
         let limit = self.worker.plan().config.timeouts.handshake;
         let acceptor = TlsAcceptor::from(tls.config().clone());
         let stream = match self.before_requests(limit, acceptor.accept(stream)).await {
@@ -128,7 +130,7 @@ impl Connection {
         let is_h2 = session.alpn_protocol() == Some(b"h2");
         // Otherwise a client without ALPN at a listener that speaks HTTP/2 only.
         if is_h2 || entrance.settings.http1 {
-            let io = ClientIo::new(stream, self.activity.clone());
+            let io = ClientIo::new(Box::new(stream), self.activity.clone());
             self.http(io, is_h2).await;
         }
     }
@@ -147,7 +149,8 @@ impl Connection {
 
     async fn http<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, io: ClientIo<S>, is_h2: bool) {
         let connection = Rc::new(self);
-        if is_h2 { connection.http2(io).await } else { connection.http1(io).await }
+        // Boxed, so that the many others are not as large as the few of HTTP/2.
+        if is_h2 { Box::pin(connection.http2(io)).await } else { connection.http1(io).await }
     }
 
     async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self: Rc<Self>, io: ClientIo<S>) {

@@ -14,9 +14,13 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::gate::{self, Gate};
 use crate::observe::Connections;
 use crate::plugin::{Hook, Slot};
+use crate::socket::Outbox;
 use crate::state::{Change, Listener, Plan, Share, State};
 use crate::upstream::Pool;
 
+/// Tasks that run in one turn of the event loop before it looks for events again. Many, since what they write leaves together
+/// when all have run.
+const TURN: u32 = 256;
 /// Between two hand-overs of outcomes to `feedback`.
 const FEEDBACK_PERIOD: Duration = Duration::from_millis(50);
 /// Between two looks at idle connections to endpoints.
@@ -41,6 +45,8 @@ pub struct Worker {
     state: RefCell<Rc<State>>,
     /// Where clients come in, and what takes them there.
     gates: RefCell<Vec<(Rc<Gate>, TaskHandle<()>)>>,
+    /// What is written to clients.
+    pub(super) outbox: Rc<Outbox>,
     /// Client connections of this worker.
     open: Cell<usize>,
     closed: Notify,
@@ -52,7 +58,7 @@ pub struct Worker {
 pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("sluice-{}", setup.index)).spawn(move || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        match builder.enable_all().build_local(Default::default()) {
+        match builder.enable_all().event_interval(TURN).build_local(Default::default()) {
             Ok(runtime) => runtime.block_on(serve(setup)),
             Err(error) => tracing::error!(target: "sluice", %error, "no event loop for a worker"),
         }
@@ -62,7 +68,9 @@ pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
 async fn serve(setup: Setup) {
     let Setup { index, share, mut changes, connections } = setup;
     let Share { plan, slots, listeners, .. } = share;
-    let pool = Pool::new(plan.config.timeouts.upstream_idle);
+    let outbox = Rc::<Outbox>::default();
+    tokio::task::spawn_local(outbox.clone().empty());
+    let pool = Pool::new(plan.config.timeouts.upstream_idle, outbox.clone());
     keep_connections(&pool, &plan);
     let state = Rc::new(State { plan, worker: index, slots, pool });
     for slot in &state.slots {
@@ -71,6 +79,7 @@ async fn serve(setup: Setup) {
     let worker = Rc::new(Worker {
         state: RefCell::new(state),
         gates: RefCell::default(),
+        outbox,
         open: Cell::new(0),
         closed: Notify::new(),
         total: connections,

@@ -1,18 +1,24 @@
 //! One connection to an endpoint. No type of hyper's client leaves this file, so that HTTP/2 and TLS to endpoints change
 //! nothing outside of it.
 
+use std::cell::Cell;
 use std::error::Error as _;
-use std::time::Duration;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 
-use crate::message::Body;
+use super::bell::Bell;
 use crate::message::body::BodyError;
+use crate::message::{Body, Patience};
+use crate::socket::{Outbox, Socket};
 
 /// Bytes of an endpoint's response head: what does not fit is a broken answer.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -52,6 +58,9 @@ pub enum SendError {
     /// The connection broke while it was sent or answered, or the answer made no sense.
     #[error("{0}")]
     Broken(hyper::Error),
+    /// No answer within the time that was allowed.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
 }
 
 impl SendError {
@@ -60,29 +69,29 @@ impl SendError {
     pub fn is_closed(&self) -> bool {
         match self {
             SendError::Unsent(_) => true,
-            SendError::Body(_) => false,
+            SendError::Body(_) | SendError::TimedOut(_) => false,
             SendError::Broken(error) => error.is_incomplete_message() || error.is_closed(),
         }
     }
 }
 
-/// A connection that speaks HTTP/1.1. Dropped, it is closed at once, also in the middle of an answer: the endpoint learns
+/// A connection that speaks HTTP/1.1. It has no task of its own: whoever waits for something from it lets it work meanwhile,
+/// and between two requests nobody does. Dropped, it is closed at once, also in the middle of an answer: the endpoint learns
 /// that nobody reads any more.
 #[derive(Debug)]
 pub struct Connection {
     sender: http1::SendRequest<Body>,
-    driver: JoinHandle<()>,
+    /// None once it has ended.
+    driver: Option<Box<Driver>>,
+    bell: Bell,
+    patience: Patience,
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
+type Driver = http1::Connection<TokioIo<Socket>, Body>;
 
 impl Connection {
     /// Opens one to `address` (host and port; a name is looked up).
-    pub async fn open(address: &str, most: Duration) -> Result<Self, ConnectError> {
+    pub async fn open(address: &str, most: Duration, outbox: &Rc<Outbox>) -> Result<Self, ConnectError> {
         let stream = match tokio::time::timeout(most, TcpStream::connect(address)).await {
             Ok(stream) => stream?,
             Err(_) => return Err(ConnectError::TimedOut(most)),
@@ -90,18 +99,53 @@ impl Connection {
         stream.set_nodelay(true)?;
         let mut builder = http1::Builder::new();
         builder.max_header_size(HEAD_BYTES).max_headers(HEAD_FIELDS);
-        let handshake = builder.handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = handshake.map_err(std::io::Error::other)?;
-        // What goes wrong is told to whoever waits for an answer.
-        let driver = tokio::task::spawn_local(async move { drop(connection.await) });
-        Ok(Self { sender, driver })
+        let handshake = builder.handshake(TokioIo::new(Socket::new(stream, outbox))).await;
+        let (sender, driver) = handshake.map_err(std::io::Error::other)?;
+        Ok(Self { sender, driver: Some(Box::new(driver)), bell: Bell::default(), patience: Patience::default() })
     }
 
-    /// Sends a request and waits for the response head.
-    pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, SendError> {
-        self.sender.try_send_request(request).await.map_err(|mut error| match error.take_message() {
-            Some(request) => SendError::Unsent(Box::new(request)),
-            None => broken(error.into_error()),
+    /// Sends a request and waits for the response head, from `began` on for `limit` at most; the wait begins anew as long as
+    /// `seen`, the bytes of the request's body, grows.
+    pub fn send(
+        &mut self,
+        request: Request<Body>,
+        (mut began, limit): (Instant, Duration),
+        seen: Option<&Cell<u64>>,
+    ) -> impl Future<Output = Result<Response<Incoming>, SendError>> {
+        let Self { sender, driver, bell, patience } = self;
+        // Boxed, since it has room for the request, which is on its way by now.
+        let mut answer = Box::pin(sender.try_send_request(request));
+        let seen = move || seen.map_or(0, Cell::get);
+        let mut before = seen();
+        let poll = move |context: &mut Context<'_>| {
+            drive(driver, context);
+            if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+                return Poll::Ready(answer.map_err(unanswered));
+            }
+            while patience.poll_until(began + limit, context).is_ready() {
+                if seen() == before {
+                    return Poll::Ready(Err(SendError::TimedOut(limit)));
+                }
+                (began, before) = (Instant::now(), seen());
+            }
+            Poll::Pending
+        };
+        attended(bell, poll)
+    }
+
+    /// Polls for what comes over this connection, letting it work if there is nothing yet.
+    pub fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let Self { driver, bell, .. } = self;
+        bell.attend(context, |context| {
+            if let Poll::Ready(found) = wanted(context) {
+                return Poll::Ready(found);
+            }
+            drive(driver, context);
+            wanted(context)
         })
     }
 
@@ -117,7 +161,44 @@ impl Connection {
 
     /// Waits until it can take another request; false if it never will.
     pub async fn ready(&mut self) -> bool {
-        self.sender.ready().await.is_ok()
+        let Self { sender, driver, bell, .. } = self;
+        let poll = |context: &mut Context<'_>| {
+            drive(driver, context);
+            sender.poll_ready(context)
+        };
+        attended(bell, poll).await.is_ok()
+    }
+
+    /// Nobody waits for it any more.
+    pub fn rest(&mut self) {
+        self.bell.forget();
+    }
+
+    /// Whether the endpoint has left an idle connection as it was.
+    pub fn is_sound(&mut self) -> bool {
+        drive(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+        self.is_ready()
+    }
+}
+
+/// Polls as somebody who attends to the bell.
+fn attended<T>(bell: &Bell, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> impl Future<Output = T> {
+    poll_fn(move |context| bell.attend(context, &mut poll))
+}
+
+/// Lets the connection work, until it has ended. What goes wrong is told to whoever waits for an answer or a body.
+fn drive(driver: &mut Option<Box<Driver>>, context: &mut Context<'_>) {
+    if let Some(running) = driver
+        && Pin::new(&mut **running).poll(context).is_ready()
+    {
+        *driver = None;
+    }
+}
+
+fn unanswered(mut error: TrySendError<Request<Body>>) -> SendError {
+    match error.take_message() {
+        Some(request) => SendError::Unsent(Box::new(request)),
+        None => broken(error.into_error()),
     }
 }
 

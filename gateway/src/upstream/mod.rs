@@ -1,6 +1,7 @@
 //! The way to an upstream's endpoints: connections and their pool, who is taken out for failing, and the host's own choice
 //! when no plugin has one. Which endpoint a request goes to is otherwise none of its business.
 
+mod bell;
 mod choice;
 mod connection;
 mod ejection;

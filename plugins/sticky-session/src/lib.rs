@@ -94,7 +94,7 @@ impl Response for StickySession {
 
 impl StickySession {
     fn session(&self, request: &Request) -> Option<Session> {
-        Session::from_bytes(&sealing::open(&request.cookie(&self.config.cookie)?)?)
+        Session::from_bytes(&sealing::open_cookie(request, &self.config.cookie)?)
     }
 }
 

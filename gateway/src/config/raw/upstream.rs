@@ -19,8 +19,8 @@ pub(in crate::config) struct Upstream {
     /// What its endpoints speak.
     #[serde(default, rename = "protocol")]
     pub(in crate::config) _protocol: UpstreamProtocol,
-    /// Plugins that choose an endpoint; the first that does not pass wins. Default: `round-robin`.
-    #[schemars(length(min = 1))]
+    /// Plugins that choose an endpoint; the first that does not pass wins. Where none does, and in an empty list, the
+    /// gateway draws one by weight. Default: `round-robin`.
     pub(in crate::config) selection: Option<Vec<UseHere>>,
     /// Its members.
     #[schemars(length(min = 1))]

@@ -1,9 +1,11 @@
 //! `sluice:plugin/sealing`: tokens that only this use can open.
 
+use wasmtime::component::Resource;
 use wasmtime::{Result, bail};
 
+use crate::message::cookies;
 use crate::plugin::bindings::sluice::plugin::sealing::Host;
-use crate::plugin::context::Context;
+use crate::plugin::context::{Context, Request};
 
 /// Most bytes in a token.
 const MOST_BYTES: usize = 1024;
@@ -20,6 +22,12 @@ impl Host for Context {
     }
 
     fn open(&mut self, token: String) -> Result<Option<Vec<u8>>> {
-        Ok(self.owner.sealer.open(&token))
+        Ok(self.opened.open(&self.owner.sealer, token.as_bytes()))
+    }
+
+    fn open_cookie(&mut self, _: Resource<Request>, name: String) -> Result<Option<Vec<u8>>> {
+        let Self { owner, opened, request: Some(request), .. } = self else { bail!("no request in hand") };
+        let token = cookies::cookie(&request.headers, &name);
+        Ok(token.and_then(|token| opened.open(&owner.sealer, token)))
     }
 }

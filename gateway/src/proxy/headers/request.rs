@@ -28,27 +28,26 @@ pub struct Intake {
     pub expects_continue: bool,
 }
 
-/// Checks and cleans a request. Method, URI and headers move out of `parts`; extensions stay. `fields_max`: so many header
-/// fields are allowed, cookie crumbs counted one by one.
+/// Checks and cleans a request. Method and headers move out of `parts` if it is taken in. `fields_max`: so many header fields
+/// are allowed, cookie crumbs counted one by one.
 pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, fields_max: usize) -> Result<Intake, Refusal> {
-    let method = mem::take(&mut parts.method);
-    let uri = mem::take(&mut parts.uri);
-    let mut headers = mem::take(&mut parts.headers);
-    let version = parts.version;
+    let Parts { method, uri, headers, version, .. } = parts;
+    let version = *version;
 
     if headers.len() > fields_max {
         return Err(Refusal::TooManyFields);
     }
-    check_method(&method, &mut headers)?;
-    let target = check_target(&method, &uri)?;
-    let authority = check_host(&uri, &headers, version, arrival.entrance.address)?;
+    check_method(method, headers)?;
+    let target = check_target(method, uri)?;
+    let authority = check_host(uri, headers, version, arrival.entrance.address)?;
     check_tenant(&authority, arrival)?;
-    check_length(&headers)?;
-    if hops(&headers) >= HOPS_MAX {
+    check_length(headers)?;
+    if hops(headers) >= HOPS_MAX {
         return Err(Refusal::Loop);
     }
-    let expects_continue = check_expectation(&headers)? && version > Version::HTTP_10;
-    let upgrade = wanted_upgrade(&headers, version);
+    let expects_continue = check_expectation(headers)? && version > Version::HTTP_10;
+    let upgrade = wanted_upgrade(headers, version);
+    let mut headers = mem::take(headers);
     let trailers = headers.contains_key(TE) && connection::has_word(&headers, &TE, "trailers");
 
     let peer = arrival.peer_address();
@@ -66,7 +65,7 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, fields_max: usize) -> R
 
     let spoken = if arrival.tls { Scheme::Https } else { Scheme::Http };
     let head = RequestHead {
-        method,
+        method: mem::take(method),
         version,
         scheme: claim.as_ref().and_then(|claim| claim.scheme).unwrap_or(spoken),
         authority,

@@ -21,6 +21,10 @@ pub(crate) fn seal(data: &[u8], ttl_s: u32) -> String {
     })
 }
 
+pub(crate) fn open_cookie(request: &super::types::Request, name: &str) -> Option<Vec<u8>> {
+    open(&request.cookie(name)?)
+}
+
 pub(crate) fn open(token: &str) -> Option<Vec<u8>> {
     let digits = token.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
     let sealed: Vec<u8> =

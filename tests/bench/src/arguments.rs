@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// How long one measurement takes, without its warm-up.
     #[arg(long, value_name = "S", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub(crate) seconds: u32,
-    /// The gateway's program. Without it, cargo builds it as it is handed to users (`--profile dist`), which takes minutes.
+    /// The gateway's program. Without it, cargo builds it as users do, which takes minutes.
     #[arg(long, value_name = "PATH")]
     pub(crate) sluice: Option<PathBuf>,
     /// Write all figures there, those of each round too.

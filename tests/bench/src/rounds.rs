@@ -57,7 +57,11 @@ pub(crate) fn run(stage: &Stage, case: &'static Case) -> Result<Table> {
         let serving = if is_idle(case) { None } else { Some(stage.start(contender)?) };
         turns.push(Turn { contender, serving, samples: Vec::new() });
     }
-    let rate = if case.load == Load::Steady { Some(STEADY * peak(stage, case, &turns)?) } else { None };
+    let rate = if case.load == Load::Steady {
+        Some(STEADY * peak(stage, case, &turns).context("nginx, for its peak")?)
+    } else {
+        None
+    };
     for round in 1..=stage.rounds {
         for turn in &mut turns {
             let name = turn.contender.peer.name;

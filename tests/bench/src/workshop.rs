@@ -10,10 +10,10 @@ use serde::Deserialize;
 /// The folder of this crate.
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The gateway as it is handed to users.
+/// The gateway as users build it.
 pub(crate) fn sluice() -> Result<PathBuf> {
     let manifest = Path::new(HERE).join("../../Cargo.toml");
-    build(&manifest, &["--profile", "dist", "--package", "sluice-gateway", "--bin", "sluice"])
+    build(&manifest, &["--release", "--package", "sluice-gateway", "--bin", "sluice"])
 }
 
 /// A proxy made with Pingora.

@@ -1,13 +1,15 @@
 //! The commands that documents show: each program is known, `sluice` takes its arguments, and cargo and curl have the
 //! flags. What can be run in passing is run by `walk`.
 
+use std::fs;
 use std::process::{Command, Output};
 
 use super::blocks::{Block, documents};
 use crate::harness::guests::workspace;
 
 /// Programs whose arguments are their own business.
-const TRUSTED: [&str; 14] = [
+const TRUSTED: [&str; 16] = [
+    "apt",
     "cd",
     "componentize-js",
     "componentize-py",
@@ -17,6 +19,7 @@ const TRUSTED: [&str; 14] = [
     "journalctl",
     "kill",
     "openssl",
+    "pip",
     "python3",
     "rustup",
     "sed",
@@ -41,6 +44,21 @@ fn check_sluice(place: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{place}: {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The bench is no program of this package: its source says which arguments it takes.
+fn check_bench(place: &str, arguments: &[&str]) {
+    let source = |name: &str| fs::read_to_string(workspace().join("tests/bench/src").join(name)).unwrap();
+    let (flags, cases, peers) = (source("arguments.rs"), source("case.rs"), source("peers/mod.rs"));
+    let mut flag = "";
+    for argument in arguments {
+        if let Some(name) = argument.strip_prefix("--") {
+            assert!(flags.contains(&format!("pub(crate) {name}: ")), "{place}: the bench has no {argument}");
+            flag = name;
+        } else if let Some(known) = [("case", &cases), ("peer", &peers)].iter().find(|(name, _)| *name == flag) {
+            assert!(known.1.contains(&format!("\"{argument}\"")), "{place}: the bench has no {flag} {argument}");
+        }
+    }
+}
+
 /// Every flag stands in what the program says of itself; a program that is not installed is not tried.
 fn check_flags(place: &str, program: &str, help: &[&str], arguments: &[&str]) {
     let Some(output) = output(program, help) else { return };
@@ -59,7 +77,8 @@ fn check(place: &str, line: &str) {
             let end = arguments.iter().position(|argument| *argument == "--").unwrap_or(arguments.len());
             check_flags(place, "cargo", &[command, "-h"], &arguments[..end]);
             if *command == "run" {
-                check_sluice(place, arguments.get(end + 1..).unwrap_or_default());
+                let own = arguments.get(end + 1..).unwrap_or_default();
+                if arguments.contains(&"sluice-bench") { check_bench(place, own) } else { check_sluice(place, own) }
             }
             let path = arguments.iter().skip_while(|argument| **argument != "--path").nth(1);
             assert!(path.is_none_or(|path| workspace().join(path).exists()), "{place}: no folder {path:?}");

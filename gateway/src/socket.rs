@@ -14,6 +14,9 @@ use tokio::net::TcpStream;
 /// What is longer goes out at once: there is nothing to gain from keeping it.
 const LONGEST_KEPT: usize = 16 * 1024;
 
+/// Room that a socket keeps while it has nothing to send.
+const LARGEST_IDLE: usize = 2 * 1024;
+
 /// The sockets of one worker that have something to send at the end of this turn.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -101,6 +104,9 @@ impl Wire {
             }
         };
         self.kept.drain(..sent);
+        if self.kept.is_empty() && self.kept.capacity() > LARGEST_IDLE {
+            self.kept = Vec::new();
+        }
         outcome
     }
 

@@ -190,7 +190,7 @@ fn try_uses(draft: &Draft, plugins: &[Option<Arc<Plugin>>], keys: &SealingKeys, 
     let upstreams: Vec<_> = config.upstreams.iter().map(|settings| Upstream::new(settings, None)).collect();
     let mut uses = Vec::with_capacity(config.uses.len());
     for settings in &config.uses {
-        let Some(plugin) = &plugins[settings.plugin] else { continue };
+        let Some(Some(plugin)) = plugins.get(settings.plugin) else { continue };
         let sees_all = settings.upstreams.iter().all(|upstream| *upstream < upstreams.len());
         // The use itself where it is not configured.
         let (configured, _) = config.places.below(&settings.place, "/config");

@@ -8,6 +8,19 @@
 //! Imports run one way: `main → {demo | start | check} → {server | control} → proxy → state → {route | plugin | upstream} → {tls | message |
 //! endpoint | observe | socket} → config`.
 
+// A request must not be able to end anything but itself: what can fail is a value, what may lack is asked for.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::panic,
+        clippy::unreachable
+    )
+)]
+
 mod check;
 pub mod config;
 pub mod control;

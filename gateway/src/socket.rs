@@ -93,7 +93,7 @@ impl Wire {
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut sent = 0;
         let outcome = loop {
-            match &self.kept[sent..] {
+            match self.kept.get(sent..).unwrap_or_default() {
                 [] => break Poll::Ready(Ok(())),
                 rest => match Pin::new(&mut self.stream).poll_write(context, rest) {
                     Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

@@ -157,8 +157,8 @@ impl<'a> Source<'a> {
 
 fn json_error(error: &serde_json::Error, line: usize) -> SyntaxError {
     let message = error.to_string();
-    let place = message.rfind(" at line ").unwrap_or(message.len());
-    (line, message[..place].to_owned())
+    let what = message.rsplit_once(" at line ").map_or(&*message, |(what, _)| what);
+    (line, what.to_owned())
 }
 
 /// The members of a JSON object in their order, repeated ones included.

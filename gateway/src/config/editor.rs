@@ -8,6 +8,7 @@ use super::schema::required;
 
 /// [`schema`](super::schema()) with those of plugins' configurations, by the plugins' names. A null stands for a plugin that takes
 /// none.
+#[expect(clippy::indexing_slicing, reason = "JSON: an index that lacks reads as null, and is made when written")]
 pub fn schema_with(plugins: &[(String, Json)]) -> Json {
     let mut all = super::schema();
     let mut definitions = Map::new();
@@ -35,6 +36,7 @@ fn definition(plugin: &str) -> String {
 }
 
 /// What holds for a use of this plugin.
+#[expect(clippy::indexing_slicing, reason = "JSON: an index that lacks reads as null, and is made when written")]
 fn case(plugin: &str, definition: &str, needs_config: bool) -> Json {
     let mut then = json!({ "properties": { "config": { "$ref": format!("#/$defs/{definition}") } } });
     if needs_config {

@@ -45,8 +45,8 @@ impl Places {
         let mut node = from.steps().iter().try_fold(self.document(), |node, step| node.at(step));
         let mut rest = pointer;
         while let (Some(here), Some(steps)) = (node, rest.strip_prefix('/')) {
-            let end = steps.find('/').unwrap_or(steps.len());
-            let name = steps[..end].replace("~1", "/").replace("~0", "~");
+            let (name, after) = steps.split_at(steps.find('/').unwrap_or(steps.len()));
+            let name = name.replace("~1", "/").replace("~0", "~");
             let step = match (&here.value, name.parse()) {
                 (Value::List(_), Ok(index)) => Step::Index(index),
                 _ => Step::Key(name),
@@ -54,7 +54,7 @@ impl Places {
             node = here.at(&step);
             if node.is_some() {
                 place = place.with(step);
-                rest = &steps[end..];
+                rest = after;
             }
         }
         (place, rest)

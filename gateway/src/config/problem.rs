@@ -79,7 +79,7 @@ impl<'a> Report<'a> {
 
     /// Adds a problem, unless it only follows from one with the shape of the same value.
     pub(super) fn add(&mut self, at: &KeyPath, message: impl Into<String>) {
-        if !self.found[..self.shape].iter().any(|(path, _)| path.meets(at)) {
+        if !self.found.iter().take(self.shape).any(|(path, _)| path.meets(at)) {
             self.found.push((at.clone(), self.places.problem(at, message)));
         }
     }

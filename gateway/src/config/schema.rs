@@ -40,6 +40,11 @@ fn without_null(schema: &mut Schema) {
     }
 }
 
+/// The schema of a property; null if it says nothing of it.
+pub(super) fn property<'a>(schema: &'a Json, key: &str) -> &'a Json {
+    schema.get("properties").and_then(|properties| properties.get(key)).unwrap_or(&Json::Null)
+}
+
 /// A value that fits the schema, in place of one that does not.
 pub(super) fn harmless(schema: &Json) -> Json {
     let given = schema.get("default").or_else(|| schema["examples"].get(0));
@@ -50,10 +55,9 @@ pub(super) fn harmless(schema: &Json) -> Json {
         return harmless(first);
     }
     match kind(schema) {
-        "object" => required(schema)
-            .map(|key| (key.to_owned(), harmless(&schema["properties"][key])))
-            .collect::<Map<_, _>>()
-            .into(),
+        "object" => {
+            required(schema).map(|key| (key.to_owned(), harmless(property(schema, key)))).collect::<Map<_, _>>().into()
+        }
         "array" => Json::Array(Vec::new()),
         "string" => allowed_texts(schema).first().copied().unwrap_or_default().into(),
         "integer" => schema.get("minimum").cloned().unwrap_or_else(|| 0.into()),

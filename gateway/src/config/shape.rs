@@ -7,7 +7,7 @@ use super::document::{Node, Value};
 use super::key_path::KeyPath;
 use super::problem::{Report, did_you_mean};
 use super::raw::{NOT_BUILT_YET, VALUES_NOT_BUILT_YET};
-use super::schema::{allowed_texts, alternatives, expected, harmless, kind, out_of_range, required};
+use super::schema::{allowed_texts, alternatives, expected, harmless, kind, out_of_range, property, required};
 use super::texts;
 
 /// The document in the shape that the schema asks for; every part that had to be changed is in the report.
@@ -57,7 +57,7 @@ fn table(entries: &[(String, Node)], schema: &Json, at: &KeyPath, report: &mut R
     }
     for key in required(schema).filter(|key| !entries.iter().any(|(given, _)| given == key)) {
         report.add(&at.key(key), "this key is required");
-        fitted.insert(key.to_owned(), harmless(&schema["properties"][key]));
+        fitted.insert(key.to_owned(), harmless(property(schema, key)));
     }
     fitted.into()
 }

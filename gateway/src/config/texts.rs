@@ -150,8 +150,9 @@ impl FromStr for Sha256 {
             return Err(format!("it has {}", text.bytes().filter(u8::is_ascii_hexdigit).count()));
         }
         let mut digest = [0; 32];
-        for (position, byte) in digest.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * position..2 * position + 2], 16).map_err(|error| error.to_string())?;
+        for (byte, digits) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let digit = |at: usize| digits.get(at).and_then(|&digit| char::from(digit).to_digit(16)).unwrap_or(0);
+            *byte = (digit(0) << 4 | digit(1)) as u8;
         }
         Ok(Sha256(digest))
     }

@@ -38,6 +38,7 @@ pub(super) struct Standing<'a> {
     pub(super) at: KeyPath,
 }
 
+#[expect(clippy::indexing_slicing, reason = "positions that this table has given out")]
 impl<'a> Uses<'a> {
     /// Looks at every `[[use]]`, whether it stands anywhere or not.
     pub(super) fn new(tables: Vec<raw::Use>, plugins: Plugins<'a>, report: &mut Report<'_>) -> Uses<'a> {
@@ -46,7 +47,7 @@ impl<'a> Uses<'a> {
             let name = &table.name.0;
             if plugins.knows(name) {
                 report.add(&at.key("name"), format!("{name:?} is the name of a plugin; a use needs one of its own"));
-            } else if tables[..index].iter().any(|other| other.name == table.name) {
+            } else if tables.iter().take(index).any(|other| other.name == table.name) {
                 report.add(&at.key("name"), format!("another use is called {name:?}"));
             }
             if !plugins.knows(&table.plugin) {

@@ -29,12 +29,12 @@ impl Control {
 
     /// Looks at a plugin's file, and swaps if its content is new and good.
     pub(super) async fn swap(&mut self, index: PluginIndex) {
-        let old = self.serving.plugins[index].clone();
+        let old = self.serving.plugin(index).clone();
         let next = match self.prepare(index).await {
             Ok(Some(next)) => next,
             Ok(None) => return,
             Err(error) => {
-                let path = &self.serving.plan.config.plugins[index].source;
+                let path = &self.serving.settings(index).source;
                 self.figures.count(&old.name, |versions| &mut versions.refused);
                 tracing::warn!(target: "sluice", plugin = %old.name, %path, reason = %error, "swap refused");
                 return;
@@ -42,13 +42,13 @@ impl Control {
         };
         self.hand_over(next).await;
         self.figures.count(&old.name, |versions| &mut versions.swaps);
-        let new = &self.serving.plugins[index];
+        let new = self.serving.plugin(index);
         self.history
             .insert(new.name.clone(), History { before: Some((old.clone(), Instant::now())), taken_back: None });
         for place in self.serving.uses_of(index) {
             tracing::info!(
                 target: "sluice",
-                r#use = %self.serving.plan.uses[place].name,
+                r#use = %self.serving.owner(place).name,
                 plugin = %new.name,
                 version = %new.description.version,
                 old = %old.digest,
@@ -80,7 +80,7 @@ impl Control {
                 for place in self.serving.uses_of(index) {
                     tracing::warn!(
                         target: "sluice",
-                        r#use = %self.serving.plan.uses[place].name,
+                        r#use = %self.serving.owner(place).name,
                         plugin = %before.name,
                         version = %before.description.version,
                         old = %failing.digest,
@@ -98,13 +98,13 @@ impl Control {
     /// Builds everything aside. None: nothing new.
     async fn prepare(&mut self, index: PluginIndex) -> Result<Option<Built>, LoadError> {
         let (host, serving, notices) = (self.host.clone(), self.serving.clone(), self.notices.clone());
-        let name = &self.serving.plugins[index].name;
+        let name = &self.serving.plugin(index).name;
         let taken_back = self.history.get(name).and_then(|history| history.taken_back);
         let next = self.aside(move || {
-            let settings = &serving.plan.config.plugins[index];
+            let settings = serving.settings(index);
             let bytes = state::read(&settings.source)?;
             let digest = Digest::of(&bytes);
-            if digest == serving.plugins[index].digest {
+            if digest == serving.plugin(index).digest {
                 return Ok(None);
             }
             if Some(digest) == taken_back {
@@ -113,7 +113,7 @@ impl Control {
             let plugin = host.load(&settings.name, &bytes, &settings.limits, &serving.keys)?;
             serving.plan.check_hooks_of(index, &plugin)?;
             for place in serving.uses_of(index) {
-                plugin.trial(&serving.plan.uses[place])?;
+                plugin.trial(serving.owner(place))?;
             }
             serving.with_version(index, plugin, &notices).map(Some)
         });

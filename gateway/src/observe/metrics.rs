@@ -122,7 +122,7 @@ impl Registry {
         if metrics.len() >= Self::MOST {
             return Err("more than 64 metrics");
         }
-        let metric = Arc::new(Metric::new(kind, &help[..help.floor_char_boundary(Self::LONGEST_HELP)]));
+        let metric = Arc::new(Metric::new(kind, help.split_at(help.floor_char_boundary(Self::LONGEST_HELP)).0));
         metrics.insert(name.to_owned(), metric.clone());
         Ok(metric)
     }

@@ -76,8 +76,8 @@ impl Traffic {
     pub fn count(&self, worker: usize, passed: &Passed) {
         let Some(share) = self.shares.get(worker) else { return };
         let duration_us = passed.duration.as_micros() as u64;
-        add(&share.codes[code(passed.status)], 1);
-        add(&share.durations[BOUNDS.partition_point(|&bound| bound < duration_us)], 1);
+        count_in(&share.codes, code(passed.status));
+        count_in(&share.durations, BOUNDS.partition_point(|&bound| bound < duration_us));
         add(&share.duration_us, duration_us);
         if passed.attempts > 1 {
             add(&share.retries, u64::from(passed.attempts) - 1);
@@ -94,9 +94,11 @@ impl Traffic {
     pub fn totals(&self) -> Totals {
         let sum = |figure: fn(&Share) -> &AtomicU64| self.shares.iter().map(|share| read(figure(share))).sum();
         let bound = |class: usize| BOUNDS.get(class).map_or(f64::INFINITY, |&us| us as f64 / 1e6);
-        let taken = |class: usize| self.shares.iter().map(|share| read(&share.durations[class])).sum();
+        let taken = |class: usize| self.shares.iter().map(|share| share.durations.get(class).map_or(0, read)).sum();
         Totals {
-            codes: std::array::from_fn(|code| self.shares.iter().map(|share| read(&share.codes[code])).sum()),
+            codes: std::array::from_fn(|code| {
+                self.shares.iter().map(|share| share.codes.get(code).map_or(0, read)).sum()
+            }),
             durations: std::array::from_fn(|class| (bound(class), taken(class))),
             duration: Duration::from_micros(sum(|share| &share.duration_us)),
             retries: sum(|share| &share.retries),
@@ -109,6 +111,10 @@ impl Traffic {
 /// Position in [`CODES`].
 fn code(status: u16) -> usize {
     usize::from(status / 100).min(CODES.len() - 1)
+}
+
+fn count_in(classes: &[AtomicU64], class: usize) {
+    classes.get(class).into_iter().for_each(|count| add(count, 1));
 }
 
 /// For one writer: no other store can come between.

@@ -45,8 +45,8 @@ impl Lines {
         if !enabled(level) || !self.may_write(use_name) {
             return;
         }
-        let cut = message.floor_char_boundary(LONGEST);
-        let message = escape(&message[..cut]);
+        let (message, _) = message.split_at(message.floor_char_boundary(LONGEST));
+        let message = escape(message);
         match level {
             Level::TRACE => tracing::trace!(target: "guest", r#use = use_name, "{message}"),
             Level::DEBUG => tracing::debug!(target: "guest", r#use = use_name, "{message}"),
@@ -61,7 +61,7 @@ impl Lines {
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let room = LONGEST.saturating_sub(self.partial.len());
             let take = piece.strip_suffix(b"\n").unwrap_or(piece);
-            self.partial.extend_from_slice(&take[..take.len().min(room)]);
+            self.partial.extend(take.iter().take(room));
             if piece.ends_with(b"\n") {
                 self.flush(use_name);
             }

@@ -24,7 +24,7 @@ impl Opened {
             return sealer.open(token)?.if_alive();
         }
         self.places.resize_with(PLACES, || None);
-        let place = &mut self.places[xxh3_64(token) as usize % PLACES];
+        let place = self.places.get_mut(xxh3_64(token) as usize % PLACES)?;
         // In constant time, so that nobody can find a token of somebody else byte by byte.
         let content = match place {
             Some((known, content)) if verify_slices_are_equal(known, token).is_ok() => content,

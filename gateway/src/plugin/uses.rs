@@ -68,9 +68,12 @@ pub struct Counters {
 
 impl Counters {
     pub(super) fn failed(&self, hook: Hook, kind: FailureKind) {
-        self.failures[kind as usize].fetch_add(1, Ordering::Relaxed);
-        if let Some(place) = Hook::OF_EXCHANGES.iter().position(|&other| other == hook) {
-            self.fallbacks[place].fetch_add(1, Ordering::Relaxed);
+        if let Some(count) = self.failures.get(kind as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        let hooks = Hook::OF_EXCHANGES.iter().zip(&self.fallbacks);
+        for (_, count) in hooks.filter(|(other, _)| **other == hook) {
+            count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -82,7 +85,7 @@ impl Counters {
 
     /// How often calls failed in that way, or were not let in for that reason; for hooks off the request's way as well.
     pub fn failures(&self, kind: FailureKind) -> u64 {
-        self.failures[kind as usize].load(Ordering::Relaxed)
+        self.failures.get(kind as usize).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 }
 

@@ -39,8 +39,8 @@ impl Attempt {
     fn new(in_flight: InFlight, exchange: &Exchange, upstream: UpstreamIndex) -> Box<Self> {
         let state = &exchange.state;
         let chain = state.upstream(upstream).0.selection.iter();
-        let listening = chain.filter(|&&place| state.slots[place].plugin.has(Hook::Feedback));
-        let listeners = listening.map(|&place| (Arc::downgrade(&state.slots[place]), exchange.tags.get(place)));
+        let listening = chain.filter(|&&place| state.slot(place).plugin.has(Hook::Feedback));
+        let listeners = listening.map(|&place| (Arc::downgrade(state.slot(place)), exchange.tags.get(place)));
         Box::new(Self {
             in_flight,
             lease: None,

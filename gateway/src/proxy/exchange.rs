@@ -97,7 +97,7 @@ impl Exchange {
     pub(super) fn find_route(&mut self) -> Result<RouteIndex, Cause> {
         let found = self.state.plan.table.find(&self.head).ok_or(Cause::NoRoute)?;
         self.route = Some(found);
-        self.record.traffic = self.state.plan.traffic[found].clone();
+        self.record.traffic = self.state.traffic(found).clone();
         Ok(found)
     }
 

@@ -31,7 +31,7 @@ pub(super) fn respond(exchange: &mut Exchange, answer: &mut Answer) -> Next {
     let listed = route.response.iter().rev().map(|&place| (place, true));
     for (place, always) in chained.chain(listed) {
         let tag = exchange.tags.get(place);
-        if (always || state.slots[place].responds(tag)) && ask(exchange, answer, &state, place, tag) == Next::Retry {
+        if (always || state.slot(place).responds(tag)) && ask(exchange, answer, &state, place, tag) == Next::Retry {
             return Next::Retry;
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn respond(exchange: &mut Exchange, answer: &mut Answer) -> Next {
 }
 
 fn ask(exchange: &mut Exchange, answer: &mut Answer, state: &Rc<State>, place: UseIndex, tag: u64) -> Next {
-    let slot = &state.slots[place];
+    let slot = state.slot(place);
     let ended = Ended { tag, attempts: exchange.record.attempts, upstream: answer.upstream_time };
     match slot.respond(&exchange.head, &mut answer.head, &ended, exchange.moment()) {
         Ok(false) => Next::Send,
@@ -69,7 +69,7 @@ fn may_retry(exchange: &mut Exchange, answer: &Answer) -> bool {
         return false;
     }
     exchange.gave_nothing(attempt.endpoint().clone());
-    let members = exchange.state.plan.upstreams[upstream].set.load();
+    let members = exchange.state.upstream(upstream).1.set.load();
     let is_left = fallback(&members, &exchange.tried, 0).is_some();
     if !is_left {
         exchange.tried.pop();

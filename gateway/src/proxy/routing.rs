@@ -19,14 +19,14 @@ pub(super) async fn routing(
     let settings = state.route(route);
     let mut chosen = settings.upstream;
     for &place in &settings.routing {
-        let slot = &state.slots[place];
+        let slot = state.slot(place);
         let moment = exchange.moment();
         match slot.route(&mut exchange.head, moment) {
             Ok(Routed::Pass(tag)) => exchange.tags.set(place, tag),
             Ok(Routed::Upstream(index, tag)) => {
                 exchange.tags.set(place, tag);
                 // `slot.route` has checked the index.
-                let choices = &state.plan.config.uses[place].upstreams;
+                let choices = &state.settings(place).upstreams;
                 chosen = choices.get(index).copied().unwrap_or(chosen);
                 break;
             }
@@ -47,14 +47,14 @@ pub(super) async fn routing(
         }
     }
     exchange.upstream = Some(chosen);
-    exchange.record.upstream = state.plan.upstreams[chosen].name.clone();
+    exchange.record.upstream = state.upstream(chosen).1.name.clone();
     Ok(chosen)
 }
 
 /// Reads the beginning of the body ahead, if a plugin of the chain asked to see it.
 async fn hold(exchange: &mut Exchange, route: RouteIndex, body: &mut Body) -> Result<(), Cause> {
     let chain = exchange.state.route(route).routing.iter();
-    let most = chain.map(|&place| exchange.state.slots[place].hold_body()).max().unwrap_or(0);
+    let most = chain.map(|&place| exchange.state.slot(place).hold_body()).max().unwrap_or(0);
     if most == 0 {
         return Ok(());
     }

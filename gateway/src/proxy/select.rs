@@ -16,7 +16,7 @@ pub(super) fn select(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result
     let (settings, live) = state.upstream(upstream);
     let members = live.set.load();
     for &place in &settings.selection {
-        let slot = &state.slots[place];
+        let slot = state.slot(place);
         match slot.select(&exchange.head, &members, &exchange.tried, exchange.moment()) {
             Ok(Selected::Pass(tag)) => exchange.tags.set(place, tag),
             Ok(Selected::Endpoint(index, tag)) => {

@@ -48,13 +48,13 @@ impl<S: AsyncRead + Unpin> ClientIo<S> {
         let mut read = Vec::with_capacity(PREFACE.len());
         while read.len() < PREFACE.len() && PREFACE.starts_with(&read) {
             let mut rest = [0; PREFACE.len()];
-            let rest = &mut rest[..PREFACE.len() - read.len()];
+            let (rest, _) = rest.split_at_mut(PREFACE.len() - read.len());
             let count = self.stream.read(rest).await?;
             if count == 0 {
                 break;
             }
             self.activity.received();
-            read.extend_from_slice(&rest[..count]);
+            read.extend(rest.iter().take(count));
         }
         let is_preface = read == PREFACE;
         self.ahead = Bytes::from(read);

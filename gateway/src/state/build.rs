@@ -30,6 +30,7 @@ pub struct Builder<'a> {
     pub taken_back: &'a [Digest],
 }
 
+#[expect(clippy::indexing_slicing, reason = "positions come from the configuration that all of this was made from")]
 impl Builder<'_> {
     /// Makes the live objects of a configuration. Blocks: it compiles, and runs plugins.
     ///

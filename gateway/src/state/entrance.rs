@@ -43,6 +43,7 @@ impl Entrance {
     ///
     /// # Errors
     /// Header names that the gateway must not set, and what is wrong with the files of its TLS.
+    #[expect(clippy::indexing_slicing, reason = "positions come from the configuration that all of this was made from")]
     pub fn build(config: &Config, index: usize, before: Option<&Entrance>) -> Result<Entrance, Problems> {
         let settings = config.listeners[index].clone();
         let mut problems = problems_of_headers(config, index);
@@ -88,6 +89,7 @@ impl Entrance {
 }
 
 /// Fields that the listener at `index` is to tell of its clients by, and must not.
+#[expect(clippy::indexing_slicing, reason = "positions come from the configuration that all of this was made from")]
 pub fn problems_of_headers(config: &Config, index: usize) -> Vec<Problem> {
     let at = place_of_tls(index).key("client-headers");
     let names = client_headers(&config.listeners[index]);

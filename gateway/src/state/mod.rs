@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::config::model::{self, Config, OnError, PluginIndex, RouteIndex, UpstreamIndex};
+use crate::config::model::{self, Config, OnError, PluginIndex, RouteIndex, UpstreamIndex, UseIndex};
 use crate::observe::{Clock, Traffic};
 use crate::plugin::{Hook, LoadError, Plugin, Slot, Use};
 use crate::route::Table;
@@ -59,7 +59,23 @@ pub struct State {
     pub pool: Rc<Pool>,
 }
 
+#[expect(clippy::indexing_slicing, reason = "positions come from the configuration that all of this was made from")]
 impl State {
+    /// The slot of a use on this worker.
+    pub fn slot(&self, place: UseIndex) -> &Arc<Slot> {
+        &self.slots[place]
+    }
+
+    /// What is configured for a use.
+    pub fn settings(&self, place: UseIndex) -> &model::Use {
+        &self.plan.config.uses[place]
+    }
+
+    /// Figures of a route.
+    pub fn traffic(&self, route: RouteIndex) -> &Arc<Traffic> {
+        &self.plan.traffic[route]
+    }
+
     /// What is configured for a route.
     pub fn route(&self, route: RouteIndex) -> &model::Route {
         &self.plan.config.routes[route]

@@ -37,7 +37,7 @@ pub fn problem_of_tls(config: &Config, listener: usize, error: &TlsError) -> Pro
 /// The key that names a file of a listener's TLS.
 pub fn place_of_file(config: &Config, listener: usize, file: &Path) -> KeyPath {
     let at = place_of_tls(listener);
-    let Some(settings) = &config.listeners[listener].tls else { return at };
+    let Some(settings) = config.listeners.get(listener).and_then(|listener| listener.tls.as_ref()) else { return at };
     for (index, files) in settings.certificates.iter().enumerate() {
         for (key, named) in [("certificate", &files.certificate), ("key", &files.key)] {
             if named == file {

@@ -35,6 +35,7 @@ pub struct Built {
     pub opened: Vec<Opened>,
 }
 
+#[expect(clippy::indexing_slicing, reason = "positions come from the configuration that all of this was made from")]
 impl Serving {
     /// The version that serves for a plugin of these settings.
     pub(super) fn live(&self, settings: &model::Plugin) -> Option<&Arc<Plugin>> {
@@ -73,10 +74,30 @@ impl Serving {
         let mut next = self.clone();
         for place in self.uses_of(index) {
             let was_awake = self.slots[place].iter().any(|slot| slot.is_awake());
-            next.slots[place] = make_slots(&self.plan.uses[place], &plugin, notices, was_awake)?;
+            next.slots[place] = make_slots(self.owner(place), &plugin, notices, was_awake)?;
         }
         next.plugins[index] = plugin;
         Ok(Built { serving: next, opened: Vec::new() })
+    }
+
+    /// What is configured for a plugin.
+    pub fn settings(&self, index: PluginIndex) -> &model::Plugin {
+        &self.plan.config.plugins[index]
+    }
+
+    /// The version of a plugin that is live.
+    pub fn plugin(&self, index: PluginIndex) -> &Arc<Plugin> {
+        &self.plugins[index]
+    }
+
+    /// The version that a use has.
+    pub fn plugin_of(&self, place: UseIndex) -> &Arc<Plugin> {
+        self.plugin(self.plan.config.uses[place].plugin)
+    }
+
+    /// A use.
+    pub fn owner(&self, place: UseIndex) -> &Arc<Use> {
+        &self.plan.uses[place]
     }
 
     /// The uses of a plugin.
@@ -123,7 +144,7 @@ impl Built {
         let now = &self.serving;
         let retired: Vec<_> = before.into_iter().flat_map(|before| now.retired(before)).collect();
         let share = |worker: usize| {
-            let slots = now.slots.iter().map(|slots| slots[worker % slots.len()].clone()).collect();
+            let slots = now.slots.iter().filter_map(|slots| slots.iter().cycle().nth(worker).cloned()).collect();
             let listener = |Listening { id, entrance }: &Listening| {
                 let opened = self.opened.iter_mut().find(|opened| opened.id == *id);
                 let socket = opened.and_then(|opened| opened.sockets.pop());

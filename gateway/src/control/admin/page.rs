@@ -157,7 +157,7 @@ fn uses(lines: &mut Lines<'_>, serving: &Serving) -> fmt::Result {
     let help = "Exchanges that went on by on-error since a use failed or was not let in, by hook.";
     let mut fallbacks = lines.counters("sluice_plugin_fallbacks", help)?;
     for (place, owner) in &uses {
-        let plugin = &serving.plugins[serving.plan.config.uses[*place].plugin];
+        let plugin = serving.plugin_of(*place);
         for (hook, count) in owner.counters().fallbacks().filter(|(hook, _)| plugin.has(*hook)) {
             fallbacks.count([("use", &*owner.name), ("plugin", &owner.plugin), ("hook", hook.as_str())], count)?;
         }

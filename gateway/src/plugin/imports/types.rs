@@ -86,7 +86,7 @@ impl HostRequest for Context {
         let asked = prefix.bytes.len().min(self.wishes.hold_body);
         Ok(BodyPrefix {
             complete: prefix.complete && asked == prefix.bytes.len(),
-            bytes: prefix.bytes[..asked].to_vec(),
+            bytes: prefix.bytes.slice(..asked).to_vec(),
         })
     }
 

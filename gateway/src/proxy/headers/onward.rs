@@ -113,6 +113,10 @@ impl Origin {
         let _ = write!(text, "{authority}{quote};proto={}", head.scheme.as_str());
 
         let text = Bytes::from(text);
+        #[expect(
+            clippy::expect_used,
+            reason = "what an `Authority` and an `IpAddr` hold was checked when they were made"
+        )]
         let value =
             |part: Bytes| HeaderValue::from_maybe_shared(part).expect("hosts and addresses hold visible ASCII only");
         Origin { host: value(text.slice(host)), address: value(text.slice(address)), element: value(text) }

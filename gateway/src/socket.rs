@@ -95,7 +95,7 @@ impl Wire {
         let outcome = loop {
             match self.kept.get(sent..).unwrap_or_default() {
                 [] => break Poll::Ready(Ok(())),
-                rest => match Pin::new(&mut self.stream).poll_write(context, rest) {
+                rest => match again(|| Pin::new(&mut self.stream).poll_write(context, rest)) {
                     Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                     Poll::Ready(Ok(count)) => sent += count,
                     Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
@@ -139,7 +139,8 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire.borrow_mut().stream).poll_read(context, buffer)
+        let stream = &mut self.wire.borrow_mut().stream;
+        again(|| Pin::new(&mut *stream).poll_read(context, buffer))
     }
 }
 
@@ -159,7 +160,7 @@ impl AsyncWrite for Socket {
         if wire.kept.len() + length > LONGEST_KEPT {
             // In order: what was kept goes first.
             ready!(wire.poll_send(context))?;
-            return Pin::new(&mut wire.stream).poll_write_vectored(context, slices);
+            return again(|| Pin::new(&mut wire.stream).poll_write_vectored(context, slices));
         }
         slices.iter().for_each(|slice| wire.kept.extend_from_slice(slice));
         self.keep(context, wire);
@@ -179,5 +180,15 @@ impl AsyncWrite for Socket {
         let wire = &mut *self.wire.borrow_mut();
         ready!(wire.poll_send(context))?;
         Pin::new(&mut wire.stream).poll_shutdown(context)
+    }
+}
+
+/// Once more where a signal came in between: nothing has happened then.
+fn again<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    loop {
+        match call() {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }

@@ -141,3 +141,42 @@ async fn a_slow_head_on_a_kept_connection_is_cut_as_soon_as_on_a_fresh_one() {
     // Far less than the ten minutes for which it might have been idle.
     assert!(raw.hear_all().await.contains("HTTP/1.1 408 "));
 }
+
+#[tokio::test]
+async fn a_head_that_began_behind_another_request_has_its_time_too() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, "request-header = \"300ms\"\nclient-idle = \"10m\"").await;
+    let request = "GET / HTTP/1.1\r\nhost: app.test\r\n\r\n";
+    let mut raw = Raw::plain(&gateway).await;
+    raw.say(format!("{request}GET / HTTP/1.1\r\nx-never: ends")).await;
+    assert!(raw.hear_all().await.contains("HTTP/1.1 408 "));
+    // Its time does not run while the one before is served: that is not its doing.
+    origin.hold();
+    let mut raw = Raw::plain(&gateway).await;
+    raw.say(format!("{request}GET /late HTTP/1.1\r\nhost: ap")).await;
+    origin.holds(1).await;
+    for _ in 0..2 {
+        let mut clock = Raw::plain(&gateway).await;
+        clock.say("GET / HTTP/1.1\r\nx-never: ends").await;
+        clock.hear_all().await;
+    }
+    raw.say("p.test\r\n\r\n").await;
+    origin.release();
+    raw.hear_until("\"target\":\"/late\"").await;
+}
+
+#[tokio::test]
+async fn an_empty_line_between_requests_begins_none() {
+    let origin = Origin::start("a").await;
+    let gateway = with_timeouts(&origin, r#"request-header = "300ms""#).await;
+    let mut raw = Raw::plain(&gateway).await;
+    raw.say("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n\r\n").await;
+    raw.hear_until("\"version\"").await;
+    for _ in 0..2 {
+        let mut clock = Raw::plain(&gateway).await;
+        clock.say("GET / HTTP/1.1\r\nx-never: ends").await;
+        clock.hear_all().await;
+    }
+    raw.say("GET /again HTTP/1.1\r\nhost: app.test\r\n\r\n").await;
+    raw.hear_until("\"target\":\"/again\"").await;
+}

@@ -11,6 +11,7 @@ mod admin; // operators come in from this machine only
 mod bad_files; // a bad plugin file changes nothing
 mod balancing; // each way to choose an endpoint keeps its figures
 mod check; // everything that is wrong is told at once, at its place
+mod chunks; // a chunked body that breaks the rules is the client's fault
 mod commands; // arguments, exit codes, the demo
 mod contract; // wit/ is as recorded, and the default plugins keep to it
 mod deadlines; // nothing waits for ever
@@ -22,9 +23,11 @@ mod endpoints; // who may be chosen, retry, ejection, the pool
 mod errors; // causes become statuses by one map
 mod failover; // who takes over when those that come first cannot
 mod forwarding; // what happens to messages that pass
+mod framing; // where a message ends, nobody sees differently
 mod honoured; // a plugin gets what it asks for
 mod house; // the house is as its map says
 mod instances; // one instance of a use on each worker
+mod large_heads; // what is large is refused at its limit
 mod metrics; // operators are told figures, and they are right
 mod misbehaviour; // plugins that misbehave hurt themselves
 mod mutual_tls; // clients with certificates
@@ -39,5 +42,6 @@ mod session_table; // sessions of the backends themselves
 mod sticky; // sessions
 mod streaming; // bodies stream past
 mod swap; // plugins are replaced under load
+mod targets; // one host and one path for routes, plugins and origins
 mod tls; // certificates, protocols, resumption, handshakes
 mod tools; // curl, openssl, h2load

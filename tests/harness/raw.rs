@@ -76,6 +76,17 @@ impl Raw {
     }
 }
 
+/// The status of an answer that the gateway gives to what is no request: it says whose fault it was, and that the connection
+/// ends.
+pub fn refusal(heard: &str) -> &str {
+    let (head, body) = heard.split_once("\r\n\r\n").unwrap_or((heard, ""));
+    let head = head.to_ascii_lowercase();
+    assert!(head.contains("\r\nconnection: close") && head.contains("\r\ndate: "), "{heard:?}");
+    assert!(head.contains("\r\nproxy-status: sluice; error=http_request_error"), "{heard:?}");
+    assert!(head.contains(&format!("\r\ncontent-length: {}", body.len())), "{heard:?}");
+    heard.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).unwrap_or_default()
+}
+
 /// An origin that answers every request with the same bytes and then closes, however wrong they are.
 pub struct RawOrigin {
     pub address: SocketAddr,

@@ -165,8 +165,14 @@ pub struct Limits {
     pub connections: usize,
     /// Bytes of a request head. Default 32 KiB.
     pub header_bytes: usize,
-    /// Fields of a request head. Default 100.
+    /// Fields of a request head, and of the trailers of a body. Default 100.
     pub headers: usize,
+    /// Bytes of a request line; over HTTP/2 of the target. Default 8 KiB.
+    pub request_line: usize,
+    /// Bytes of the extensions of one chunk. Default 1 KiB.
+    pub chunk_extensions: usize,
+    /// Bytes of the trailers of a body that a client sends chunked. Default 8 KiB.
+    pub trailers: usize,
 }
 
 /// A plugin.

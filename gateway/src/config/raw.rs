@@ -274,13 +274,27 @@ pub(super) struct Limits {
     pub(super) connections: usize,
     /// Head of a request in bytes, 8KiB to 16MiB.
     pub(super) header_bytes: Size,
-    /// Fields of a request's head.
+    /// Fields of a request's head, each cookie and each range of `Range` counted as one; and those of its trailers.
     #[schemars(range(min = 1, max = 10_000))]
     pub(super) headers: usize,
+    /// Request line in bytes, 1KiB to 64KiB: method, target and version. Over HTTP/2 it is the target's.
+    pub(super) request_line: Size,
+    /// Extensions of one chunk of a request's body in bytes, 1B to 16KiB; nobody uses them. All chunks of a body together have
+    /// 16KiB.
+    pub(super) chunk_extensions: Size,
+    /// Trailers behind a chunked body of a request in bytes, 1B to 1MiB.
+    pub(super) trailers: Size,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { connections: 10_000, header_bytes: Size(32 << 10), headers: 100 }
+        Limits {
+            connections: 10_000,
+            header_bytes: Size(32 << 10),
+            headers: 100,
+            request_line: Size(8 << 10),
+            chunk_extensions: Size(1 << 10),
+            trailers: Size(8 << 10),
+        }
     }
 }

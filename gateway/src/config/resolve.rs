@@ -14,6 +14,7 @@ use super::plugins::Plugins;
 use super::problem::Report;
 use super::raw;
 use super::routes::{Surroundings, routes};
+use super::units::Size;
 use super::upstreams::upstreams;
 use super::uses::Uses;
 
@@ -31,10 +32,7 @@ pub(super) fn resolve(
     if file.listener.is_empty() {
         report.add(&root.key("listener"), "at least one [[listener]] is needed");
     }
-    if !(8 << 10..=16 << 20).contains(&file.limits.header_bytes.0) {
-        let message = format!("expected 8KiB to 16MiB, found {}", file.limits.header_bytes);
-        report.add(&root.key("limits").key("header-bytes"), message);
-    }
+    check_sizes(&file.limits, report);
     let timeouts = timeouts(&file.timeouts);
     let plugins = Plugins::new(file.plugin, built_in, base_dir, report);
     let mut uses = Uses::new(file.uses, plugins, report);
@@ -63,11 +61,7 @@ pub(super) fn resolve(
         listeners: listeners(file.listener, base_dir, report),
         admin: file.admin.map(|admin| operators(&admin, report)),
         timeouts,
-        limits: Limits {
-            connections: file.limits.connections,
-            header_bytes: file.limits.header_bytes.0,
-            headers: file.limits.headers,
-        },
+        limits: limits(&file.limits),
         plugins,
         uses,
         routes,
@@ -123,6 +117,32 @@ fn operators(admin: &raw::Admin, report: &mut Report<'_>) -> Admin {
 fn instances(plugins: &[Plugin], uses: &[Use], workers: usize) -> usize {
     let slots = |used: &Use| plugins.get(used.plugin).and_then(|plugin| plugin.slots).unwrap_or(workers).min(workers);
     uses.iter().map(slots).sum::<usize>() * 2
+}
+
+fn check_sizes(raw: &raw::Limits, report: &mut Report<'_>) {
+    let sizes = [
+        ("header-bytes", raw.header_bytes, Size(8 << 10), Size(16 << 20)),
+        ("request-line", raw.request_line, Size(1 << 10), Size(64 << 10)),
+        ("chunk-extensions", raw.chunk_extensions, Size(1), Size(16 << 10)),
+        ("trailers", raw.trailers, Size(1), Size(1 << 20)),
+    ];
+    for (key, size, least, most) in sizes {
+        if !(least..=most).contains(&size) {
+            let message = format!("expected {least} to {most}, found {size}");
+            report.add(&KeyPath::root().key("limits").key(key), message);
+        }
+    }
+}
+
+fn limits(raw: &raw::Limits) -> Limits {
+    Limits {
+        connections: raw.connections,
+        header_bytes: raw.header_bytes.0,
+        headers: raw.headers,
+        request_line: raw.request_line.0,
+        chunk_extensions: raw.chunk_extensions.0,
+        trailers: raw.trailers.0,
+    }
 }
 
 fn timeouts(raw: &raw::Timeouts) -> Timeouts {

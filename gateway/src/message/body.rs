@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::error::Error as _;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -178,7 +179,9 @@ impl Streamed {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
             self.waiting = None;
-            let broken = |error: hyper::Error| BodyError::Broken(error.to_string());
+            // What hyper says of it is only that it was reading a body.
+            let reason = |error: hyper::Error| error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            let broken = |error: hyper::Error| BodyError::Broken(reason(error));
             return Poll::Ready(frame.map(|frame| frame.map(|frame| self.admit(frame)).map_err(broken)));
         }
         let since = *self.waiting.get_or_insert_with(Instant::now);

@@ -137,7 +137,9 @@ impl Cause {
 fn refusal_status(refusal: Refusal) -> (StatusCode, &'static str) {
     let status = match refusal {
         Refusal::TargetTooLong | Refusal::Target(TargetError::TooLong) => StatusCode::URI_TOO_LONG,
-        Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Refusal::TooManyFields | Refusal::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Refusal::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        Refusal::Coding => StatusCode::NOT_IMPLEMENTED,
         Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
         Refusal::Connect | Refusal::Trace => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::LastHop => StatusCode::NO_CONTENT,

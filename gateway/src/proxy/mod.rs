@@ -14,10 +14,12 @@ mod respond;
 mod routing;
 mod select;
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 pub use body::AnswerBody;
@@ -58,7 +60,7 @@ fn take_in(
     let config = &state.plan.config;
     let mut record = Record::new(state.worker, config.log.access, state.plan.unrouted.clone(), busy);
     let (mut parts, incoming) = request.into_parts();
-    match headers::request(&mut parts, arrival, config.limits.headers) {
+    match headers::request(&mut parts, arrival, &config.limits) {
         Ok(intake) => {
             let body = Body::streamed(incoming, config.timeouts.stream_idle)
                 .without_trailers(&arrival.entrance.reserved)
@@ -76,6 +78,19 @@ fn take_in(
             Err(Box::new(answer.into_response(record)))
         }
     }
+}
+
+/// The answer to what never was a request. It is counted and logged as all are; `peer` is the other end of the connection.
+pub fn refuse(cause: Cause, peer: IpAddr, state: &State, busy: Busy) -> (StatusCode, HeaderMap, Bytes) {
+    let mut record = Record::new(state.worker, state.plan.config.log.access, state.plan.unrouted.clone(), busy);
+    record.client = Some(peer);
+    // A method that nobody has; there may have been none.
+    record.method = Method::from_bytes(b"-").unwrap_or_default();
+    record.note(cause.to_string());
+    let (status, headers, body) = cause.answer();
+    record.status = status.as_u16();
+    record.bytes_out = body.len() as u64;
+    (status, headers, body)
 }
 
 /// What the client gets, whatever became of it.

@@ -1,7 +1,8 @@
-//! The byte stream of a client between TLS and hyper. It gives back what was read to tell protocols apart, and notes when
-//! bytes come in, so that heads and idle connections have their deadlines.
+//! The byte stream of a client between TLS and hyper. It gives back what was read to tell protocols apart, and lets the guard
+//! see all that comes in before hyper does.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -12,7 +13,9 @@ use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::guard::Guard;
 use crate::observe::Activity;
+use crate::proxy::headers::Refusal;
 
 /// How an HTTP/2 connection begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -35,16 +38,27 @@ pub(super) struct ClientIo<S> {
     ended: Option<Pin<Box<Sleep>>>,
     /// This side has ended; what the client still sends is thrown away.
     lingering: Option<Pin<Box<Sleep>>>,
+    guard: Guard,
     activity: Rc<Activity>,
 }
 
 impl<S: AsyncRead + Unpin> ClientIo<S> {
     pub(super) fn new(stream: S, activity: Rc<Activity>) -> Self {
-        Self { stream, ahead: Bytes::new(), ended: None, lingering: None, activity }
+        Self { stream, ahead: Bytes::new(), ended: None, lingering: None, guard: Guard::None, activity }
+    }
+
+    /// The same, watched from now on.
+    pub(super) fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// Why the head that was coming in is none.
+    pub(super) fn refused_head(&self) -> Option<Refusal> {
+        self.guard.refused_head()
     }
 
     /// True if the client speaks HTTP/2 without being asked.
-    pub(super) async fn begins_with_preface(&mut self) -> std::io::Result<bool> {
+    pub(super) async fn begins_with_preface(&mut self) -> io::Result<bool> {
         let mut read = Vec::with_capacity(PREFACE.len());
         while read.len() < PREFACE.len() && PREFACE.starts_with(&read) {
             let mut rest = [0; PREFACE.len()];
@@ -53,7 +67,7 @@ impl<S: AsyncRead + Unpin> ClientIo<S> {
             if count == 0 {
                 break;
             }
-            self.activity.received();
+            self.activity.heads(0, true);
             read.extend(rest.iter().take(count));
         }
         let is_preface = read == PREFACE;
@@ -72,56 +86,68 @@ impl<S: AsyncRead + Unpin> hyper::rt::Read for ClientIo<S> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        if self.ahead.has_remaining() {
-            let count = self.ahead.remaining().min(buffer.remaining());
-            let part = self.ahead.split_to(count);
-            buffer.put_slice(&part);
-            return Poll::Ready(Ok(()));
-        }
-        if self.ended.is_none() {
-            let count = ready!(read(&mut self.stream, context, &mut buffer))?;
-            if count > 0 || !self.activity.is_busy() {
-                self.activity.received();
+    ) -> Poll<io::Result<()>> {
+        while self.ended.is_none() {
+            if let Some(refusal) = self.guard.refused_body() {
+                self.activity.break_body();
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
+            }
+            // SAFETY: `ReadBuf` writes initialized bytes only, and counts them.
+            let mut part = ReadBuf::uninit(unsafe { buffer.as_mut() });
+            ready!(self.poll_fill(context, &mut part))?;
+            if part.filled().is_empty() {
+                break;
+            }
+            let Self { guard, activity, .. } = &mut *self;
+            let passed = guard.look(part.filled_mut(), activity);
+            if passed > 0 {
+                // SAFETY: so many bytes and perhaps more were just filled.
+                unsafe { buffer.advance(passed) };
                 return Poll::Ready(Ok(()));
             }
         }
-        let wait = self.ended.get_or_insert_with(|| Box::pin(sleep(HALF_CLOSED)));
-        let given_up = wait.as_mut().poll(context).is_ready();
-        if given_up || !self.activity.is_busy() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        self.poll_ended(context)
     }
 }
 
-/// Reads into hyper's buffer; 0 is the end.
-fn read<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    context: &mut Context<'_>,
-    buffer: &mut ReadBufCursor<'_>,
-) -> Poll<std::io::Result<usize>> {
-    // SAFETY: `ReadBuf` writes initialized bytes only, and counts them.
-    let mut part = ReadBuf::uninit(unsafe { buffer.as_mut() });
-    ready!(Pin::new(stream).poll_read(context, &mut part))?;
-    let count = part.filled().len();
-    // SAFETY: so many bytes were just filled.
-    unsafe { buffer.advance(count) };
-    Poll::Ready(Ok(count))
+impl<S: AsyncRead + Unpin> ClientIo<S> {
+    /// Nothing filled is the end.
+    fn poll_fill(&mut self, context: &mut Context<'_>, part: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.ahead.has_remaining() {
+            return Pin::new(&mut self.stream).poll_read(context, part);
+        }
+        let count = self.ahead.remaining().min(part.remaining());
+        part.put_slice(&self.ahead.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+
+    /// The client has ended its side; when hyper is to learn that.
+    fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.activity.is_busy() {
+            let wait = self.ended.get_or_insert_with(|| Box::pin(sleep(HALF_CLOSED)));
+            return wait.as_mut().poll(context).map(Ok);
+        }
+        // Who was refused is still to be told why.
+        if self.activity.is_over() { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.activity.wrote(written.is_pending());
         written
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         self.activity.wrote(flushed.is_pending());
         flushed
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.activity.ends();
         if this.lingering.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
         }
@@ -145,8 +171,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        slices: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.activity.wrote(written.is_pending());
         written

@@ -1,11 +1,12 @@
 //! The life of one client connection: handshake, protocol, exchanges, end. One timer serves all its deadlines.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::header::{CONNECTION, HeaderName};
@@ -14,12 +15,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::client_io::ClientIo;
 use super::gate::{Admission, Gate};
+use super::goodbye;
+use super::guard::Guard;
+use super::guard::http1::Scanner;
 use super::protocol::{LocalExecutor, Protocol};
 use super::worker::Worker;
 use crate::observe::{Activity, Waits};
@@ -37,6 +41,9 @@ const LINGER: Duration = Duration::from_millis(500);
 const STREAMS: u32 = 100;
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// HTTP/1: what hyper keeps of what a client sent or is to get, bytes; more where heads may be longer. It is hyper's own number.
+const BUFFER: usize = 408 * 1024;
 
 /// Serves one connection to its end.
 pub(super) async fn serve(
@@ -83,6 +90,8 @@ enum End {
     Closed,
     /// A request head did not come in time.
     HeadStalled(Duration),
+    /// A request head was none, and all before it is answered.
+    HeadRefused,
     /// Nothing came, or nobody read.
     Idle,
 }
@@ -159,14 +168,25 @@ impl Connection {
             (config.limits.clone(), Some(config.timeouts.request_header))
         };
         let mut builder = http1::Builder::new();
-        builder.max_header_size(limits.header_bytes).max_headers(limits.headers).half_close(false);
+        // The guard keeps to the limits, and comes before these: they count empty lines before heads, and hold for trailers too.
+        let most = limits.header_bytes.max(limits.trailers) + 64;
+        builder.max_header_size(most).max_headers(limits.headers).max_buf_size(most.max(BUFFER)).half_close(false);
         // The connection's own timer knows the difference between an idle connection and a slow head.
         builder.timer(TokioTimer::new()).header_read_timeout(None);
+        let io = io.guarded(Guard::Http1(Scanner::new(&limits)));
         let mut connection = builder.serve_connection(io, self.service());
         let end = self.drive(Pin::new(&mut connection), head).await;
-        if let End::HeadStalled(limit) = end {
-            let stream = connection.into_parts().io;
-            refuse(stream, limit).await;
+        let io = match end {
+            End::HeadStalled(_) | End::HeadRefused => connection.into_parts().io,
+            End::Closed | End::Idle => return,
+        };
+        let cause = match end {
+            End::HeadStalled(limit) => Some(Cause::HeadStalled(limit)),
+            _ => io.refused_head().map(Cause::Refused),
+        };
+        if let Some(cause) = cause {
+            let peer = self.peer.ip().to_canonical();
+            goodbye::say(io, proxy::refuse(cause, peer, &self.worker.state(), self.activity.begin())).await;
         }
     }
 
@@ -203,7 +223,8 @@ impl Connection {
                     entrance: &entrance,
                 };
                 let mut response = proxy::handle(request, arrival, state, busy).await;
-                if version < Version::HTTP_2 && connection.admission.is_over() {
+                let is_last = connection.admission.is_over() || connection.activity.is_broken();
+                if version < Version::HTTP_2 && is_last {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok(response)
@@ -228,6 +249,9 @@ impl Connection {
                         tracing::debug!(target: "sluice", peer = %self.peer, reason = %error, "connection ended");
                     }
                     return End::Closed;
+                }
+                () = poll_fn(|_| if self.activity.is_over() { Poll::Ready(()) } else { Poll::Pending }) => {
+                    return End::HeadRefused;
                 }
                 () = timer.as_mut() => {}
                 () = self.admission.over(), if draining.is_none() => {
@@ -262,25 +286,4 @@ impl Connection {
             timer.as_mut().reset(cut_off.map_or(next, |cut_off| next.min(cut_off)).into());
         }
     }
-}
-
-/// The answer to a head that never ended. hyper has not begun one, so it is written by hand.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut io: ClientIo<S>, limit: Duration) {
-    let (status, headers, body) = Cause::HeadStalled(limit).answer();
-    let mut text = format!("HTTP/1.1 {status}\r\nconnection: close\r\n").into_bytes();
-    for (name, value) in &headers {
-        text.extend_from_slice(name.as_str().as_bytes());
-        text.extend_from_slice(b": ");
-        text.extend_from_slice(value.as_bytes());
-        text.extend_from_slice(b"\r\n");
-    }
-    text.extend_from_slice(b"\r\n");
-    text.extend_from_slice(&body);
-    let stream = io.inner_mut();
-    let goodbye = async {
-        stream.write_all(&text).await?;
-        stream.shutdown().await
-    };
-    // Whoever is that slow may not read either.
-    let _ = tokio::time::timeout(LINGER, goodbye).await;
 }

@@ -4,6 +4,8 @@
 mod client_io;
 mod connection;
 mod gate;
+mod goodbye;
+pub mod guard;
 mod listener;
 mod protocol;
 mod worker;

@@ -82,7 +82,15 @@ fn the_example_becomes_the_model() {
         drain: seconds(30),
     };
     assert_eq!(config.timeouts, timeouts);
-    assert_eq!(config.limits, Limits { connections: 10_000, header_bytes: 32 << 10, headers: 100 });
+    let limits = Limits {
+        connections: 10_000,
+        header_bytes: 32 << 10,
+        headers: 100,
+        request_line: 8 << 10,
+        chunk_extensions: 1 << 10,
+        trailers: 8 << 10,
+    };
+    assert_eq!(config.limits, limits);
 
     let limits = PluginLimits {
         memory: 64 << 20,

@@ -145,6 +145,9 @@ fn wrong_shapes() {
         ("hash-seed = 1.5", "3: hash-seed: expected a whole number from 0, found 1.5"),
         ("limits = 5", "3: limits: expected a table, found the number 5"),
         ("limits.header-bytes = '4KiB'", "3: limits.header-bytes: expected 8KiB to 16MiB, found 4KiB"),
+        ("limits.request-line = '65KiB'", "3: limits.request-line: expected 1KiB to 64KiB, found 65KiB"),
+        ("limits.chunk-extensions = '17KiB'", "3: limits.chunk-extensions: expected 1B to 16KiB, found 17KiB"),
+        ("limits.trailers = '2MiB'", "3: limits.trailers: expected 1B to 1MiB, found 2MiB"),
         (
             "colour = 1",
             "3: colour: unknown key \"colour\"; known here: admin, hash-seed, limits, listener, log, plugin, route, secrets, timeouts, upstream, use, workers, zone",

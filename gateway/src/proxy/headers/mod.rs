@@ -30,9 +30,6 @@ pub const PSEUDONYM: &str = "sluice";
 /// A request that passed through so many gateways of this name is going round in circles.
 pub const HOPS_MAX: usize = 8;
 
-/// Longest request target, path and query, in bytes.
-pub const TARGET_BYTES_MAX: usize = 8 * 1024;
-
 /// What is known of a request from its connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival<'a> {
@@ -61,8 +58,20 @@ pub enum Refusal {
     /// The path has no normal form.
     #[error("bad target: {0}")]
     Target(#[from] TargetError),
-    /// Over [`TARGET_BYTES_MAX`].
-    #[error("the target is longer than {TARGET_BYTES_MAX} bytes")]
+    /// No HTTP: which rule was broken.
+    #[error("{0}")]
+    Syntax(&'static str),
+    /// HTTP/1 with another major version than 1.
+    #[error("this version of HTTP is not spoken")]
+    Version,
+    /// A transfer coding other than `chunked`.
+    #[error("unknown transfer coding")]
+    Coding,
+    /// More bytes than the limit.
+    #[error("the head is too long")]
+    HeadTooLong,
+    /// The request line of HTTP/1, or the target of HTTP/2, has more bytes than the limit.
+    #[error("the request line is too long")]
     TargetTooLong,
     /// An authority without CONNECT, `*` without OPTIONS, a scheme other than `http` and `https`.
     #[error("this form of target is not for this method")]
@@ -82,10 +91,10 @@ pub enum Refusal {
     /// The connection began with the name of another host, with another certificate.
     #[error("this connection is for another host")]
     Misdirected,
-    /// Not one number. HTTP/1.1 framing was checked before; this is what may come over HTTP/2.
+    /// Not one number.
     #[error("malformed content length")]
     ContentLength,
-    /// More fields than the limit, cookie crumbs counted one by one.
+    /// More fields than the limit, cookies and ranges counted one by one.
     #[error("too many header fields")]
     TooManyFields,
     /// An expectation other than `100-continue`.

@@ -1,18 +1,19 @@
 //! The request as the gateway takes it in: what a client sent is checked, put into its one normal form, and freed of all
-//! that concerns only this connection. Framing of HTTP/1.1 is hyper's: it drops a length beside chunked coding, and cuts a
-//! fragment off the target, before anything here can see it.
+//! that concerns only this connection. What hyper would repair before anything here can see it, `server::guard` has refused.
 
 use std::mem;
 use std::net::SocketAddr;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, TE, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, RANGE, TE,
+    UPGRADE,
 };
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, Uri, Version};
 
-use super::{Arrival, HOPS_MAX, Refusal, TARGET_BYTES_MAX, authority, connection, forwarded, hops};
+use super::{Arrival, HOPS_MAX, Refusal, authority, connection, forwarded, hops};
+use crate::config::model::Limits;
 use crate::message::{BodyPrefix, RequestHead, Scheme, cookies, fields, target};
 
 /// A request that was taken in.
@@ -28,17 +29,17 @@ pub struct Intake {
     pub expects_continue: bool,
 }
 
-/// Checks and cleans a request. Method and headers move out of `parts` if it is taken in. `fields_max`: so many header fields
-/// are allowed, cookie crumbs counted one by one.
-pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, fields_max: usize) -> Result<Intake, Refusal> {
+/// Checks and cleans a request. Method and headers move out of `parts` if it is taken in. Of the `limits` it knows those of
+/// the number of fields and of the target.
+pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, limits: &Limits) -> Result<Intake, Refusal> {
     let Parts { method, uri, headers, version, .. } = parts;
     let version = *version;
 
-    if headers.len() > fields_max {
+    if headers.len() + inner_items(headers) > limits.headers {
         return Err(Refusal::TooManyFields);
     }
     check_method(method, headers)?;
-    let target = check_target(method, uri)?;
+    let target = check_target(method, uri, limits.request_line)?;
     let authority = check_host(uri, headers, version, arrival.entrance.address)?;
     check_tenant(&authority, arrival)?;
     check_length(headers)?;
@@ -78,6 +79,16 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, fields_max: usize) -> R
     Ok(Intake { head, upgrade, trailers, expects_continue })
 }
 
+/// How many more fields these would be with each cookie and each range in one of its own: small on the wire, and each is
+/// taken in by itself somewhere behind.
+fn inner_items(headers: &HeaderMap) -> usize {
+    let items = |name: &HeaderName, separator: u8| {
+        let fields = headers.get_all(name).iter();
+        fields.map(|value| value.as_bytes().iter().filter(|byte| **byte == separator).count()).sum::<usize>()
+    };
+    items(&COOKIE, b';') + items(&RANGE, b',')
+}
+
 /// Methods that a gateway must not simply pass on (RFC 9110 §9.3.6, §9.3.8, §7.6.2). Unknown ones are passed on.
 fn check_method(method: &Method, headers: &mut HeaderMap) -> Result<(), Refusal> {
     match *method {
@@ -98,12 +109,12 @@ fn check_method(method: &Method, headers: &mut HeaderMap) -> Result<(), Refusal>
 }
 
 /// The forms of RFC 9112 §3.2, and the path in normal form.
-fn check_target(method: &Method, uri: &Uri) -> Result<PathAndQuery, Refusal> {
+fn check_target(method: &Method, uri: &Uri, most: usize) -> Result<PathAndQuery, Refusal> {
     if uri.scheme_str().is_some_and(|scheme| scheme != "http" && scheme != "https") {
         return Err(Refusal::TargetForm);
     }
     let raw = uri.path_and_query().ok_or(Refusal::TargetForm)?;
-    if raw.as_str().len() > TARGET_BYTES_MAX {
+    if raw.as_str().len() > most {
         return Err(Refusal::TargetTooLong);
     }
     if raw.as_str() == "*" {
@@ -202,7 +213,14 @@ mod tests {
     use crate::message::target::TargetError;
     use crate::state::Entrance;
 
-    const LIMIT: usize = 100;
+    const LIMITS: Limits = Limits {
+        connections: 1,
+        header_bytes: 32 << 10,
+        headers: 100,
+        request_line: 8 << 10,
+        chunk_extensions: 1 << 10,
+        trailers: 8 << 10,
+    };
 
     fn entrance(trusted: &[&str], reserved: &[&'static str]) -> Entrance {
         let address = "[::ffff:192.0.2.7]:8080".parse().expect("an address");
@@ -248,7 +266,7 @@ mod tests {
 
     fn take(lines: &[&str]) -> Result<Intake, Refusal> {
         let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
-        request(&mut parts(&lines), &arrival("1.1.1.1:4000", &entrance(&[], &[])), LIMIT)
+        request(&mut parts(&lines), &arrival("1.1.1.1:4000", &entrance(&[], &[])), &LIMITS)
     }
 
     fn names(head: &RequestHead) -> Vec<String> {
@@ -297,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_target_has_the_form_that_its_method_allows() {
-        let long = format!("GET /{} 1.1", "a".repeat(TARGET_BYTES_MAX));
+        let long = format!("GET /{} 1.1", "a".repeat(LIMITS.request_line));
         let cases: &[(&str, Result<&str, Refusal>)] = &[
             ("GET /a/%2e%2e/b?c 1.1", Ok("/b?c")),
             ("GET //x 1.1", Ok("//x")),
@@ -346,7 +364,7 @@ mod tests {
     #[test]
     fn bytes_above_ascii_are_kept() {
         let lines: &[&[u8]] = &[b"GET / 1.1", b"host: a", b"x-a: \xff\xfe", b"connection: \xff"];
-        let intake = request(&mut parts(lines), &arrival("1.1.1.1:1", &entrance(&[], &[])), LIMIT).expect("taken in");
+        let intake = request(&mut parts(lines), &arrival("1.1.1.1:1", &entrance(&[], &[])), &LIMITS).expect("taken in");
         assert_eq!(intake.head.headers.get("x-a").map(HeaderValue::as_bytes), Some(&b"\xff\xfe"[..]));
     }
 
@@ -372,7 +390,7 @@ mod tests {
     #[test]
     fn crumbs_count_as_fields() {
         let mut lines = vec!["GET / 2", "host: a"];
-        lines.resize(LIMIT + 1, "cookie: a=b");
+        lines.resize(LIMITS.headers + 1, "cookie: a=b");
         assert!(take(&lines).is_ok());
         lines.push("cookie: a=b");
         assert_eq!(take(&lines).map(|intake| intake.head.method), Err(Refusal::TooManyFields));
@@ -451,7 +469,7 @@ mod tests {
             ("10.0.0.1:1", "2.2.2.2", Scheme::Http, true),
             ("[::ffff:10.0.0.1]:1", "2.2.2.2", Scheme::Http, true),
         ] {
-            let intake = request(&mut parts(lines), &arrival(peer, &entrance), LIMIT).expect("taken in");
+            let intake = request(&mut parts(lines), &arrival(peer, &entrance), &LIMITS).expect("taken in");
             assert_eq!(intake.head.client, client.parse::<IpAddr>().expect("an address"), "{peer}");
             assert_eq!(intake.head.scheme, scheme, "{peer}");
             for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-port"] {
@@ -460,7 +478,7 @@ mod tests {
         }
         // Two stories: neither is believed, and neither is passed on.
         let lines: &[&[u8]] = &[b"GET / 1.1", b"host: a", b"x-forwarded-for: 2.2.2.2", b"forwarded: for=9.9.9.9"];
-        let intake = request(&mut parts(lines), &arrival("10.0.0.1:1", &entrance), LIMIT).expect("taken in");
+        let intake = request(&mut parts(lines), &arrival("10.0.0.1:1", &entrance), &LIMITS).expect("taken in");
         assert_eq!(intake.head.client, IpAddr::from([10, 0, 0, 1]));
         assert!(intake.head.headers.is_empty());
     }
@@ -484,7 +502,7 @@ mod tests {
             [(&client[..], &["x-client: CN=known", "x-other: kept"][..]), (&[], &["x-other: kept"])]
         {
             let arrival = Arrival { client, ..arrival("1.1.1.1:1", &entrance) };
-            let mut found = names(&request(&mut parts(lines), &arrival, LIMIT).expect("taken in").head);
+            let mut found = names(&request(&mut parts(lines), &arrival, &LIMITS).expect("taken in").head);
             found.sort();
             assert_eq!(found, expected);
         }

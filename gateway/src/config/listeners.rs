@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::key_path::KeyPath;
 use super::matcher::is_token;
-use super::model::{CertificateFiles, ClientCertificates, ClientFact, Listener, Tls};
+use super::model::{CertificateFiles, ClientCertificates, ClientFact, Listener, Tls, UnderscoreHeaders};
 use super::problem::Report;
 use super::raw;
 use super::resolve::existing_file;
@@ -30,6 +30,7 @@ pub(super) fn listeners(raw: Vec<raw::Listener>, base_dir: &Path, report: &mut R
             h2: speaks(raw::ClientProtocol::H2, tls.is_some()),
             tls,
             trusted_proxies: listener.trusted_proxies.into_iter().map(|network| network.0).collect(),
+            underscore_headers: underscore_headers(listener.underscore_headers),
             redirect_to_https: listener.redirect_to_https.map(|to| to.port),
         });
     }
@@ -79,6 +80,14 @@ fn client_headers(raw: &raw::Tls, at: &KeyPath, report: &mut Report<'_>) -> Vec<
         }
     }
     headers
+}
+
+fn underscore_headers(raw: raw::UnderscoreHeaders) -> UnderscoreHeaders {
+    match raw {
+        raw::UnderscoreHeaders::Drop => UnderscoreHeaders::Drop,
+        raw::UnderscoreHeaders::Refuse => UnderscoreHeaders::Refuse,
+        raw::UnderscoreHeaders::Keep => UnderscoreHeaders::Keep,
+    }
 }
 
 fn client_fact(raw: raw::ClientFact) -> ClientFact {

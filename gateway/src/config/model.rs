@@ -84,8 +84,21 @@ pub struct Listener {
     pub h2: bool,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed. Default: none.
     pub trusted_proxies: Vec<IpNet>,
+    /// What becomes of request fields with an underscore in their names. Default: they are left out.
+    pub underscore_headers: UnderscoreHeaders,
     /// The port of HTTPS that every request is sent to; none: requests are routed.
     pub redirect_to_https: Option<u16>,
+}
+
+/// What becomes of fields that CGI and its heirs cannot tell from those with a dash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnderscoreHeaders {
+    /// They are left out.
+    Drop,
+    /// The request is refused.
+    Refuse,
+    /// They are sent on, but for those that read like a field that only the gateway sets.
+    Keep,
 }
 
 /// TLS towards clients.

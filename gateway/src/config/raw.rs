@@ -1,7 +1,8 @@
 //! The configuration file's own shape, key by key. These types are the one source of what may stand in it: `shape` checks
 //! against the JSON Schema that is made from them, and their comments are its descriptions, so they are written for users. This file
-//! has what concerns the whole gateway; plugins, routes and upstreams have files of their own.
+//! has what concerns the whole gateway; listeners, plugins, routes and upstreams have files of their own.
 
+mod listener;
 mod plugin;
 mod route;
 mod upstream;
@@ -13,11 +14,12 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use listener::{ClientCertificate, ClientFact, ClientProtocol, Listener, Tls, UnderscoreHeaders};
 pub(super) use plugin::{InlineUse, OnError, Plugin, PluginLimits, Use, UseHere};
 pub(super) use route::{Match, Route, RouteTimeouts};
 pub(super) use upstream::{Endpoint, EndpointState, Upstream, WhenAllBad};
 
-use super::texts::{Cidr, ListenAddress};
+use super::texts::ListenAddress;
 use super::units::{Size, Time};
 
 /// Keys of the design that this version does not have, without the positions in lists.
@@ -122,109 +124,12 @@ pub(super) enum Level {
     Trace,
 }
 
-/// Where clients come in.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Listener {
-    /// IP address and port. Port 0 takes a free one.
-    pub(super) address: ListenAddress,
-    /// TLS; without it, connections are plain TCP.
-    pub(super) tls: Option<Tls>,
-    /// Versions of HTTP that are spoken: by ALPN over TLS; on plain TCP, h2 by prior knowledge. Default: both over TLS, only
-    /// http/1.1 on plain TCP.
-    #[schemars(length(min = 1))]
-    pub(super) protocols: Option<Vec<ClientProtocol>>,
-    /// Networks of peers whose `Forwarded` and `X-Forwarded-*` are believed. Default: none.
-    #[serde(default)]
-    pub(super) trusted_proxies: Vec<Cidr>,
-    /// Answers every request with 308 to the same place over HTTPS, and routes none.
-    pub(super) redirect_to_https: Option<RedirectToHttps>,
-}
-
-/// Where HTTPS is spoken.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct RedirectToHttps {
-    /// The port that clients are sent to.
-    #[schemars(range(min = 1, max = 65_535))]
-    pub(super) port: u16,
-}
-
-impl Default for RedirectToHttps {
-    fn default() -> RedirectToHttps {
-        RedirectToHttps { port: 443 }
-    }
-}
-
 /// Where operators come in.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Admin {
     /// A loopback address and port: whoever reaches it may ask. Serves `GET /metrics`. Port 0 takes a free one.
     pub(super) address: ListenAddress,
-}
-
-/// A version of HTTP that clients speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-pub(super) enum ClientProtocol {
-    #[serde(rename = "http/1.1")]
-    Http1,
-    #[serde(rename = "h2")]
-    H2,
-}
-
-/// TLS towards clients.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Tls {
-    /// Certificates with their keys, chosen by the name that the client asks for; the first where none fits.
-    #[schemars(length(min = 1))]
-    pub(super) certificates: Vec<Certificate>,
-    /// PEM file with the authorities whose certificates clients may show (mutual TLS). Default: none is asked for.
-    pub(super) client_ca: Option<PathBuf>,
-    /// Whether a client without certificate is refused; only with `client-ca`.
-    #[serde(default)]
-    pub(super) client_certificate: ClientCertificate,
-    /// Header fields that tell plugins and endpoints of the client's certificate, by their names: `subject` (RFC 4514), `names`
-    /// (DNS names, URIs and mail addresses, separated by commas), `sha256` (fingerprint, hexadecimal) or `certificate` (RFC 9440).
-    /// What clients send under these names is removed, on all listeners. Default: none.
-    #[serde(default)]
-    pub(super) client_headers: BTreeMap<String, ClientFact>,
-}
-
-/// Whether clients must show a certificate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum ClientCertificate {
-    /// A handshake without one fails.
-    #[default]
-    Required,
-    /// One without is as good; a wrong one fails.
-    Optional,
-}
-
-/// Something that a client's certificate says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum ClientFact {
-    /// Whom it is for.
-    Subject,
-    /// Its alternative names.
-    Names,
-    /// Its fingerprint.
-    Sha256,
-    /// All of it.
-    Certificate,
-}
-
-/// One certificate chain with its key.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Certificate {
-    /// PEM file with the chain, the server's own certificate first.
-    pub(super) certificate: PathBuf,
-    /// PEM file with its private key.
-    pub(super) key: PathBuf,
 }
 
 /// Bounds in time.

@@ -141,7 +141,7 @@ async fn pause(error: &io::Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{CertificateFiles, Listener, Tls};
+    use crate::config::model::{CertificateFiles, Listener, Tls, UnderscoreHeaders};
     use crate::tls;
 
     fn plain() -> Entrance {
@@ -152,6 +152,7 @@ mod tests {
             http1: true,
             h2: false,
             trusted_proxies: Vec::new(),
+            underscore_headers: UnderscoreHeaders::Drop,
             redirect_to_https: None,
         };
         Entrance { settings, address, tls: None, reserved: Arc::default() }

@@ -57,6 +57,7 @@ fn the_example_becomes_the_model() {
         http1: true,
         h2: true,
         trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+        underscore_headers: UnderscoreHeaders::Drop,
         redirect_to_https: None,
     };
     let plain = Listener {
@@ -65,6 +66,7 @@ fn the_example_becomes_the_model() {
         http1: true,
         h2: false,
         trusted_proxies: Vec::new(),
+        underscore_headers: UnderscoreHeaders::Drop,
         redirect_to_https: None,
     };
     let redirect =

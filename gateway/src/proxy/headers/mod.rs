@@ -97,6 +97,9 @@ pub enum Refusal {
     /// More fields than the limit, cookies and ranges counted one by one.
     #[error("too many header fields")]
     TooManyFields,
+    /// An underscore in the name of a field, where the listener refuses that.
+    #[error("a header name with an underscore")]
+    Underscore,
     /// An expectation other than `100-continue`.
     #[error("unknown expectation")]
     Expectation,

@@ -13,7 +13,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{Method, Uri, Version};
 
 use super::{Arrival, HOPS_MAX, Refusal, authority, connection, forwarded, hops};
-use crate::config::model::Limits;
+use crate::config::model::{Limits, UnderscoreHeaders};
 use crate::message::{BodyPrefix, RequestHead, Scheme, cookies, fields, target};
 
 /// A request that was taken in.
@@ -43,6 +43,10 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, limits: &Limits) -> Res
     let authority = check_host(uri, headers, version, arrival.entrance.address)?;
     check_tenant(&authority, arrival)?;
     check_length(headers)?;
+    let underscores = arrival.entrance.settings.underscore_headers;
+    if underscores == UnderscoreHeaders::Refuse && headers.keys().any(is_ambiguous) {
+        return Err(Refusal::Underscore);
+    }
     if hops(headers) >= HOPS_MAX {
         return Err(Refusal::Loop);
     }
@@ -57,7 +61,8 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, limits: &Limits) -> Res
     headers.remove(HOST);
     let reserved = &arrival.entrance.reserved;
     connection::strip(&mut headers, |name| {
-        *name == EXPECT || is_ambiguous(name) || (!believed && fields::is_forwarding(name)) || reserved.contains(name)
+        let doubtful = is_ambiguous(name) && (underscores == UnderscoreHeaders::Drop || is_ours(name, reserved));
+        doubtful || *name == EXPECT || (!believed && fields::is_forwarding(name)) || reserved.contains(name)
     });
     cookies::join(&mut headers);
     for (name, value) in arrival.client {
@@ -202,6 +207,12 @@ fn is_ambiguous(name: &HeaderName) -> bool {
     name.as_str().as_bytes().contains(&b'_')
 }
 
+/// Whether with dashes it would be a field that only the gateway sets.
+fn is_ours(name: &HeaderName, reserved: &[HeaderName]) -> bool {
+    let dashed = HeaderName::try_from(name.as_str().replace('_', "-"));
+    dashed.is_ok_and(|name| !fields::writable(&name) || reserved.contains(&name))
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
@@ -230,6 +241,7 @@ mod tests {
             http1: true,
             h2: true,
             trusted_proxies: trusted.iter().map(|net| net.parse().expect("a net")).collect(),
+            underscore_headers: UnderscoreHeaders::Drop,
             redirect_to_https: None,
         };
         let reserved = reserved.iter().map(|name| HeaderName::from_static(name)).collect();
@@ -506,5 +518,27 @@ mod tests {
             found.sort();
             assert_eq!(found, expected);
         }
+    }
+
+    #[test]
+    fn names_with_underscores_go_are_refused_or_stay() {
+        let lines: &[&[u8]] =
+            &[b"GET / 1.1", b"host: a", b"x_user: u", b"x-user: v", b"x_forwarded_for: 9.9.9.9", b"x_client: c"];
+        for (underscores, expected) in [
+            (UnderscoreHeaders::Drop, Ok(vec!["x-user: v"])),
+            (UnderscoreHeaders::Refuse, Err(Refusal::Underscore)),
+            (UnderscoreHeaders::Keep, Ok(vec!["x-user: v", "x_user: u"])),
+        ] {
+            let mut entrance = entrance(&["1.0.0.0/8"], &["x-client"]);
+            entrance.settings.underscore_headers = underscores;
+            let found = request(&mut parts(lines), &arrival("1.1.1.1:1", &entrance), &LIMITS);
+            let found = found.map(|intake| {
+                let mut found = names(&intake.head);
+                found.sort();
+                found
+            });
+            assert_eq!(found, expected.map(|fields| fields.into_iter().map(str::to_owned).collect()));
+        }
+        assert!(take(&["GET / 1.1", "host: a", "x-user: v"]).is_ok());
     }
 }

@@ -225,7 +225,7 @@ async fn an_empty_line_before_a_request_and_an_unknown_minor_version_are_no_faul
     let gateway = Gateway::start(&Configuration::of(&[&origin])).await;
     let mut raw = Raw::plain(&gateway).await;
     for version in ["HTTP/1.1", "HTTP/1.2", "HTTP/1.9"] {
-        raw.say(format!("\r\nPOST / {version}\r\nhost: app.test\r\ncontent-length: 2\r\n\r\nab\r\n")).await;
+        raw.say(format!("\r\nPOST / {version}\r\nhost: app.test\r\ncontent-length: 2\r\n\r\nab")).await;
         let heard = raw.hear_until("\"version\"").await;
         assert!(heard.starts_with("HTTP/1.1 200 ") && heard.contains("\"body_bytes\":2"), "{heard:?}");
         assert!(heard.contains("1.1 sluice"), "{heard:?}");

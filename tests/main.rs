@@ -40,6 +40,7 @@ mod routes; // which route takes a request
 mod schema; // editors know the keys, those of plugins too
 mod session_table; // sessions of the backends themselves
 mod sticky; // sessions
+mod strangers; // what strangers write into fields
 mod streaming; // bodies stream past
 mod swap; // plugins are replaced under load
 mod targets; // one host and one path for routes, plugins and origins

@@ -47,17 +47,22 @@ impl Raw {
 
     /// Reads until those bytes have come, and gives all up to there and a little more.
     pub async fn hear_until(&mut self, end: &str) -> String {
+        String::from_utf8(self.hear_bytes_until(end.as_bytes()).await).unwrap()
+    }
+
+    /// The same for what is no text.
+    pub async fn hear_bytes_until(&mut self, end: &[u8]) -> Vec<u8> {
         let mut heard = Vec::new();
-        within(&format!("{end:?} from the gateway"), async {
+        within(&format!("{:?} from the gateway", String::from_utf8_lossy(end)), async {
             let mut buffer = [0; 4096];
-            while !String::from_utf8_lossy(&heard).contains(end) {
+            while !heard.windows(end.len()).any(|part| part == end) {
                 let count = self.0.read(&mut buffer).await.unwrap();
                 assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&heard));
                 heard.extend(&buffer[..count]);
             }
         })
         .await;
-        String::from_utf8(heard).unwrap()
+        heard
     }
 
     /// Reads until the gateway closes; a reset is an end too.

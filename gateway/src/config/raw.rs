@@ -7,7 +7,6 @@ mod plugin;
 mod route;
 mod upstream;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 

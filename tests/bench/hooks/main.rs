@@ -1,5 +1,5 @@
 //! What plugins cost: every hook of the default plugins by the way that the proxy goes, beside the same rule written
-//! natively; what of that is the sandbox's; and what a swap and a start take, part by part. No request crosses a network here,
+//! natively; what of that is the sandbox's; what the guard takes for the bytes of a request; and what a swap and a start take, part by part. No request crosses a network here,
 //! but for the starts.
 //!
 //! `cargo bench -p sluice-gateway --bench hooks` measures all, a word after `--` those with it in their names, `-- --test`
@@ -12,6 +12,7 @@ mod edits; // routing and response hooks
 mod epochs; // the engine by itself
 mod exchange; // requests, answers, moments
 mod gateway; // what the hooks belong to
+mod guard; // bytes before hyper sees them
 #[path = "../../harness/guests.rs"]
 #[allow(dead_code, reason = "the tests need more of it")]
 mod guests;
@@ -37,6 +38,7 @@ fn main() {
     sessions::measure(&mut criterion);
     edits::measure(&mut criterion);
     costs::measure(&mut criterion);
+    guard::measure(&mut criterion);
     epochs::measure(&mut criterion);
     swap::measure(&mut criterion);
     start::measure(&mut criterion);

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::task::JoinSet;
 
-use crate::harness::{Ask, Client, Configuration, Gateway, Origin, Raw, within};
+use crate::harness::echo::SWITCH;
+use crate::harness::{Ask, Client, Configuration, Echo, Gateway, Origin, Raw, within};
 
 #[tokio::test]
 async fn sigterm_under_load_answers_every_accepted_request() {
@@ -95,4 +96,98 @@ async fn what_does_not_finish_in_time_is_given_up() {
     gateway.terminate();
     gateway.ended().await;
     assert!(held.await.unwrap().is_err());
+}
+
+const ASKING: &str = "GET /chat HTTP/1.1\r\nhost: app.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+
+/// A gateway whose exchanges get so long when it stops, and a WebSocket through it.
+async fn with_a_websocket(origin: &Echo, timeouts: &str) -> (Gateway, Raw) {
+    let configuration = Configuration::at(&[("echo", origin.address)]).tables(&format!("[timeouts]\n{timeouts}"));
+    let gateway = Gateway::start(&configuration).await;
+    let mut raw = Raw::tls(&gateway).await;
+    raw.say(ASKING).await;
+    raw.hear_until("\r\n\r\n").await;
+    (gateway, raw)
+}
+
+#[tokio::test]
+async fn what_streams_goes_on_longer_than_what_is_not_answered_yet() {
+    let origin = Origin::start("a").await;
+    let echo = Echo::answers(SWITCH).await;
+    let configuration = Configuration::of(&[&origin]).tables(&format!(
+        "[timeouts]\ndrain = \"200ms\"\n[[upstream]]\nname = \"echo\"\nendpoints = [{{ address = \"{}\" }}]\n\
+         [[route]]\nname = \"chat\"\nmatch = {{ path = \"/chat\" }}\nupstream = \"echo\"",
+        echo.address
+    ));
+    let mut gateway = Gateway::start(&configuration).await;
+    let mut websocket = Raw::plain(&gateway).await;
+    websocket.say(ASKING).await;
+    websocket.hear_until("\r\n\r\n").await;
+    origin.hold();
+    let mut streams = Vec::new();
+    for mut client in [Client::h1(&gateway).await, Client::h2(&gateway).await] {
+        let response = client.send(Ask::get("/halves")).await.unwrap();
+        streams.push((client, response));
+    }
+    let unanswered = [Client::h1(&gateway).await, Client::h2(&gateway).await]
+        .map(|mut client| tokio::spawn(async move { client.try_ask(Ask::get("/")).await }));
+    origin.holds(4).await;
+    gateway.terminate();
+    for unanswered in unanswered {
+        assert!(unanswered.await.unwrap().is_err(), "`drain` is over");
+    }
+    websocket.say("still here").await;
+    assert_eq!(websocket.hear(10).await, b"still here");
+    origin.release();
+    for (_client, response) in streams {
+        let answer = within("the second half", crate::harness::client::read(response)).await.unwrap();
+        assert_eq!(answer.text(), "first half, second half");
+    }
+    websocket.end().await;
+    websocket.hear_all().await;
+    assert!(gateway.ended().await.success());
+    assert_eq!(gateway.log.wait_for("cut off at the end of `drain`", |_| true).await.number("connections"), 1);
+}
+
+#[tokio::test]
+async fn streams_have_an_end_too() {
+    let origin = Echo::answers(SWITCH).await;
+    let timeouts = "drain = \"100ms\"\ndrain-streams = \"300ms\"";
+    let (mut gateway, mut raw) = with_a_websocket(&origin, timeouts).await;
+    gateway.terminate();
+    assert_eq!(raw.hear_all().await, "");
+    assert!(gateway.ended().await.success());
+    let line = gateway.exchange("/chat").await;
+    assert_eq!(line.text("why"), "the stream was cut at the end of `drain-streams`");
+    assert_eq!(gateway.log.wait_for("cut off at the end of `drain`", |_| true).await.number("connections"), 1);
+}
+
+#[tokio::test]
+async fn a_second_sigterm_does_not_wait_for_streams() {
+    let origin = Echo::answers(SWITCH).await;
+    let (mut gateway, mut raw) = with_a_websocket(&origin, "drain = \"100ms\"").await;
+    gateway.terminate();
+    gateway.log.wait_for("draining", |_| true).await;
+    gateway.terminate();
+    assert_eq!(gateway.ended().await.code(), Some(1));
+    assert_eq!(raw.hear_all().await, "");
+}
+
+#[tokio::test]
+async fn a_stream_outlives_the_listener_that_it_came_by() {
+    let origin = Echo::answers(SWITCH).await;
+    let configuration = Configuration::at(&[("echo", origin.address)]);
+    let extra = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+    let timeouts = "[timeouts]\ndrain = \"100ms\"\n";
+    let gateway = Gateway::start(&configuration.clone().tables(&format!("{timeouts}{extra}"))).await;
+    let third = gateway.log.wait_for("listening", |event| event.0["listener"] == 2).await;
+    let mut raw = Raw::to(third.text("address").parse().unwrap()).await;
+    raw.say(ASKING).await;
+    raw.hear_until("\r\n\r\n").await;
+    let mut idle = Raw::to(third.text("address").parse().unwrap()).await;
+    gateway.reload(&configuration.tables(timeouts).text()).await;
+    // It is closed later than `drain`.
+    assert_eq!(idle.hear_all().await, "");
+    raw.say("still here").await;
+    assert_eq!(raw.hear(10).await, b"still here");
 }

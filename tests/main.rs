@@ -21,6 +21,7 @@ mod documents; // what the documents show is true
 mod drain; // SIGTERM answers all that was accepted
 mod endpoints; // who may be chosen, retry, ejection, the pool
 mod errors; // causes become statuses by one map
+mod extended_connect; // WebSocket over HTTP/2
 mod failover; // who takes over when those that come first cannot
 mod forwarding; // what happens to messages that pass
 mod framing; // where a message ends, nobody sees differently
@@ -46,3 +47,4 @@ mod swap; // plugins are replaced under load
 mod targets; // one host and one path for routes, plugins and origins
 mod tls; // certificates, protocols, resumption, handshakes
 mod tools; // curl, openssl, h2load
+mod upgrades; // WebSocket and other protocols after HTTP

@@ -3,9 +3,13 @@
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::Channel;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::harness::client::tls;
+use crate::harness::configuration::HOST;
+use crate::harness::echo::SWITCH;
 use crate::harness::origin::{self, CHUNK};
-use crate::harness::{Ask, Client, Configuration, Gateway, Origin, within};
+use crate::harness::{Ask, Client, Configuration, Echo, Gateway, Origin, within};
 
 const GIB: usize = 1 << 30;
 /// What a stream may cost at most.
@@ -92,6 +96,47 @@ async fn a_gibibyte_up_to_a_slow_origin_takes_little_memory() {
         assert_eq!(answer.await.unwrap().seen()["body_bytes"], GIB);
         watch.check(protocol);
     }
+}
+
+#[tokio::test]
+async fn an_upgraded_stream_to_a_slow_client_takes_little_memory() {
+    let echo = Echo::answers(SWITCH).await;
+    let gateway = Gateway::start(&Configuration::at(&[("echo", echo.address)])).await;
+    let mut stream = tls(gateway.secure, HOST, &["http/1.1"]).await;
+    let ask = "GET / HTTP/1.1\r\nhost: app.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        within("a head", stream.read_buf(&mut head)).await.unwrap();
+    }
+    let mut watch = Watch::new(&gateway);
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    const ALL: usize = 256 << 20;
+    let writing = tokio::spawn(async move {
+        let chunk: Vec<u8> = (0..CHUNK).map(|number| number as u8).collect();
+        for _ in 0..ALL / CHUNK {
+            writer.write_all(&chunk).await.unwrap();
+        }
+        writer.shutdown().await.unwrap();
+    });
+    let (mut bytes, mut looked, mut piece) = (0, 0, vec![0; CHUNK]);
+    loop {
+        let count = within("more of the echo", reader.read(&mut piece)).await.unwrap();
+        if count == 0 {
+            break;
+        }
+        let expected = |(at, byte): (usize, &u8)| *byte == (bytes + at) as u8;
+        assert!(bytes >= ALL || piece[..count.min(ALL - bytes)].iter().enumerate().all(expected), "at {bytes}");
+        bytes += count;
+        if bytes - looked >= 4 << 20 {
+            looked = bytes;
+            tokio::time::sleep(origin::SLOWNESS).await;
+            watch.look();
+        }
+    }
+    writing.await.unwrap();
+    assert_eq!(bytes, ALL + "goodbye".len());
+    watch.check("upgraded");
 }
 
 #[tokio::test]

@@ -199,6 +199,7 @@ mod tests {
             response_header: second,
             stream_idle: second,
             drain: second,
+            drain_streams: second,
         }
     }
 
@@ -237,6 +238,7 @@ mod tests {
             upstreams: vec![0],
             strip_prefix: None,
             response: Vec::new(),
+            upgrades: Vec::new(),
             timeouts: timeouts(),
         }
     }

@@ -11,6 +11,7 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
+use hyper::ext::Protocol;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -32,6 +33,7 @@ pub struct Ask {
     path: String,
     host: String,
     headers: HeaderMap,
+    protocol: Option<Protocol>,
     body: Option<Body>,
 }
 
@@ -59,11 +61,16 @@ enum Sender {
 impl Ask {
     pub fn new(method: &str, path: &str) -> Self {
         let method = method.parse().unwrap();
-        Self { method, path: path.into(), host: HOST.into(), headers: HeaderMap::new(), body: None }
+        Self { method, path: path.into(), host: HOST.into(), headers: HeaderMap::new(), protocol: None, body: None }
     }
 
     pub fn get(path: &str) -> Self {
         Self::new("GET", path)
+    }
+
+    /// Extended CONNECT (RFC 8441), for HTTP/2.
+    pub fn connect(path: &str, protocol: &'static str) -> Self {
+        Self { protocol: Some(Protocol::from_static(protocol)), ..Self::new("CONNECT", path) }
     }
 
     pub fn post(path: &str, body: impl Into<Bytes>) -> Self {
@@ -191,6 +198,9 @@ impl Client {
         let mut request = Request::new(body);
         *request.method_mut() = ask.method;
         *request.headers_mut() = ask.headers;
+        if let Some(protocol) = ask.protocol {
+            request.extensions_mut().insert(protocol);
+        }
         match &mut self.sender {
             Sender::Http1(sender) => {
                 *request.uri_mut() = ask.path.parse().unwrap();

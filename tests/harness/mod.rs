@@ -5,6 +5,7 @@
 pub mod certificates;
 pub mod client;
 pub mod configuration;
+pub mod echo;
 pub mod gateway;
 pub mod guests;
 pub mod load;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use client::{Answer, Ask, Client};
 pub use configuration::Configuration;
+pub use echo::Echo;
 pub use gateway::Gateway;
 pub use guests::component;
 pub use load::load;

@@ -65,6 +65,18 @@ impl Raw {
         heard
     }
 
+    /// Reads so many bytes.
+    pub async fn hear(&mut self, count: usize) -> Vec<u8> {
+        let mut heard = vec![0; count];
+        within("bytes from the gateway", self.0.read_exact(&mut heard)).await.unwrap();
+        heard
+    }
+
+    /// Says that nothing more comes.
+    pub async fn end(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
     /// Reads until the gateway closes; a reset is an end too.
     pub async fn hear_all(&mut self) -> String {
         let mut heard = Vec::new();

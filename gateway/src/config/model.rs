@@ -169,6 +169,8 @@ pub struct Timeouts {
     pub stream_idle: Duration,
     /// What exchanges get to finish when the gateway stops. Default 30 s.
     pub drain: Duration,
+    /// The same for what streams by then; not less than `drain`. Default 1 h.
+    pub drain_streams: Duration,
 }
 
 /// Bounds in size and number.
@@ -292,9 +294,14 @@ pub struct Route {
     pub strip_prefix: Option<String>,
     /// Response plugins, asked from last to first.
     pub response: Vec<UseIndex>,
+    /// Protocols that clients may change to, in lower case. Default: `websocket`.
+    pub upgrades: Vec<String>,
     /// With this route's own values filled in.
     pub timeouts: Timeouts,
 }
+
+/// Protocols that are no others for an endpoint but other ways to reach this gateway.
+pub const OF_THIS_HOP: &[&str] = &["h2", "h2c", "http", "tls"];
 
 /// Which requests fit a route; all parts must.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -29,7 +29,6 @@ pub(super) const NOT_BUILT_YET: &[&str] = &[
     "route.limits",
     "route.retry",
     "state",
-    "timeouts.drain-streams",
     "upstream.discover",
     "upstream.health",
     "upstream.slow-start",
@@ -151,6 +150,8 @@ pub(super) struct Timeouts {
     pub(super) stream_idle: Time,
     /// What exchanges get to finish when the gateway stops.
     pub(super) drain: Time,
+    /// The same for what streams by then: upgraded connections, and answers that have begun. At least as long as `drain`.
+    pub(super) drain_streams: Time,
 }
 
 impl Default for Timeouts {
@@ -165,6 +166,7 @@ impl Default for Timeouts {
             response_header: seconds(30),
             stream_idle: seconds(300),
             drain: seconds(30),
+            drain_streams: seconds(3600),
         }
     }
 }

@@ -155,5 +155,6 @@ fn timeouts(raw: &raw::Timeouts) -> Timeouts {
         response_header: raw.response_header.0,
         stream_idle: raw.stream_idle.0,
         drain: raw.drain.0,
+        drain_streams: raw.drain_streams.0.max(raw.drain.0),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::key_path::KeyPath;
 use super::matcher;
-use super::model::{Matcher, Route, Timeouts, UpstreamIndex};
+use super::model::{Matcher, OF_THIS_HOP, Route, Timeouts, UpstreamIndex};
 use super::problem::{Report, did_you_mean};
 use super::raw;
 use super::uses::{Sees, Standing, Uses};
@@ -65,6 +65,7 @@ fn route(
     let sees = Sees { upstream: None, upstreams: upstreams.clone() };
     let routing = Standing { owner, hook: "routing", sees, at: at.key("routing") };
     let response = Standing { owner, hook: "response", sees: Sees::default(), at: at.key("response") };
+    let upgrades = upgrades(&raw.upgrades, &at.key("upgrades"), report);
     Route {
         name: Arc::from(owner),
         matcher,
@@ -73,8 +74,25 @@ fn route(
         upstreams,
         strip_prefix,
         response: uses.chain(raw.response, &response, report),
+        upgrades,
         timeouts: timeouts(&raw.timeouts, around.timeouts),
     }
+}
+
+/// Names of protocols, without their versions. What is another way to reach this gateway cannot be passed on.
+fn upgrades(names: &[String], at: &KeyPath, report: &mut Report<'_>) -> Vec<String> {
+    let mut upgrades = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        let lower = name.to_ascii_lowercase();
+        if !matcher::is_token(&lower) {
+            report.add(&at.index(index), format!("{name:?} is not the name of a protocol"));
+        } else if OF_THIS_HOP.contains(&&*lower) {
+            report.add(&at.index(index), format!("{name:?} is spoken with this gateway, and not passed on"));
+        } else {
+            upgrades.push(lower);
+        }
+    }
+    upgrades
 }
 
 fn timeouts(own: &raw::RouteTimeouts, all: &Timeouts) -> Timeouts {

@@ -11,6 +11,8 @@ pub struct Activity {
     exchanges: Cell<u32>,
     /// Heads that have come in and of which no exchange has begun yet.
     due: Cell<u32>,
+    /// Those of them whose answer has begun.
+    answered: Cell<u32>,
     idle_since: Cell<Instant>,
     head_since: Cell<Option<Instant>>,
     stalled_since: Cell<Option<Instant>>,
@@ -37,6 +39,7 @@ impl Activity {
         Rc::new(Self {
             exchanges: Cell::new(0),
             due: Cell::new(0),
+            answered: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             head_since: Cell::new(None),
             stalled_since: Cell::new(None),
@@ -99,12 +102,17 @@ impl Activity {
     pub fn begin(self: &Rc<Self>) -> Busy {
         self.due.set(self.due.get().saturating_sub(1));
         self.exchanges.set(self.exchanges.get() + 1);
-        Busy { activity: self.clone(), until: None }
+        Busy { activity: self.clone(), answered: false, until: None }
     }
 
     /// True while an exchange is going on, or about to begin.
     pub fn is_busy(&self) -> bool {
         self.exchanges.get() > 0 || self.due.get() > 0
+    }
+
+    /// True while an exchange is going on whose answer has begun.
+    pub fn is_streaming(&self) -> bool {
+        self.answered.get() > 0
     }
 
     /// What it waits for: a reader for `stream` at most, a head for `head` where heads come one after the other, a request
@@ -126,10 +134,19 @@ impl Activity {
 #[derive(Debug)]
 pub struct Busy {
     activity: Rc<Activity>,
+    answered: bool,
     until: Option<Instant>,
 }
 
 impl Busy {
+    /// The answer has begun.
+    pub fn answered(&mut self) {
+        if !self.answered {
+            self.answered = true;
+            self.activity.answered.set(self.activity.answered.get() + 1);
+        }
+    }
+
     /// It is over as of then; dropped without that, at the moment when it is dropped.
     pub fn until(&mut self, then: Instant) {
         self.until = Some(then);
@@ -138,6 +155,9 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        if self.answered {
+            self.activity.answered.set(self.activity.answered.get() - 1);
+        }
         let left = self.activity.exchanges.get() - 1;
         self.activity.exchanges.set(left);
         if left == 0 {

@@ -78,6 +78,12 @@ impl Record {
         })
     }
 
+    /// The head of the answer goes out; what is still to come streams.
+    pub fn answered(&mut self, status: u16) {
+        self.status = status;
+        self.busy.answered();
+    }
+
     /// Notes why something did not go by the first word.
     pub fn note(&mut self, why: String) {
         // An exchange has a few hooks and attempts; what is beyond that says nothing new.

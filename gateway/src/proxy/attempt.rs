@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
@@ -16,7 +17,7 @@ use crate::config::model::UpstreamIndex;
 use crate::endpoint::{Endpoint, InFlight};
 use crate::message::Body;
 use crate::plugin::{Hook, Outcome, OutcomeKind, ResponseHead, Slot};
-use crate::upstream::{Lease, SendError};
+use crate::upstream::{Lease, SendError, Stream};
 
 /// Attempts of one exchange that the gateway makes by itself.
 const MOST_ATTEMPTS: u32 = 2;
@@ -64,7 +65,7 @@ impl Attempt {
         self.endpoint().sample_latency(counts_as.max(self.latency), now);
     }
 
-    fn answered(&mut self, status: u16, lease: Lease, now: Instant) {
+    fn answered(&mut self, status: u16, lease: Option<Lease>, now: Instant) {
         self.latency = now.duration_since(self.started);
         self.status = status;
         if status < 500 {
@@ -74,7 +75,7 @@ impl Attempt {
             self.kind = OutcomeKind::ServerError;
             self.endpoint().sample_error(self.latency, now);
         }
-        self.lease = Some(lease);
+        self.lease = lease;
     }
 
     /// Polls for what comes over the connection to the endpoint.
@@ -209,7 +210,7 @@ async fn send(
             }
         };
     };
-    take_in(exchange, attempt, lease, response)
+    take_in(exchange, attempt, lease, response).await
 }
 
 /// A connection: one that idles, if `may_reuse`, or a new one.
@@ -245,19 +246,20 @@ async fn connect(
 /// What the endpoint gets.
 fn onward(exchange: &Exchange, body: Body) -> Request<Body> {
     let strip_prefix = exchange.route().and_then(|route| route.strip_prefix.as_deref());
-    let with = Onward { peer: exchange.peer, strip_prefix, upgrade: None, trailers: exchange.trailers };
+    let upgrade = exchange.upgrade.as_ref().map(|upgrade| &upgrade.protocol);
+    let with = Onward { peer: exchange.peer, strip_prefix, upgrade, trailers: exchange.trailers };
     headers::onward(&exchange.head, with, body)
 }
 
 /// From the endpoint's response to an answer.
-fn take_in(
+async fn take_in(
     exchange: &mut Exchange,
     mut attempt: Box<Attempt>,
     lease: Lease,
     response: Response<Incoming>,
 ) -> Result<Answer, Failed> {
     let (mut parts, incoming) = response.into_parts();
-    let asked = Asked { method: &exchange.head.method, upgrade: false };
+    let asked = Asked { method: &exchange.head.method, upgrade: exchange.upgrade.as_ref() };
     let content = match headers::response(&mut parts, asked, false) {
         Ok(content) => content,
         Err(fault) => {
@@ -266,14 +268,29 @@ fn take_in(
             return Err(Failed { cause, may_retry: false });
         }
     };
+    let (lease, stream) = match content {
+        Content::Tunnel => (None, Some(upgraded(exchange, &mut attempt, lease).await?)),
+        _ => (Some(lease), None),
+    };
     exchange.now = Instant::now();
     attempt.answered(parts.status.as_u16(), lease, exchange.now);
     exchange.record.upstream_time = attempt.latency;
     let body = match content {
         Content::Streams => Body::streamed(incoming, exchange.timeouts().stream_idle),
-        Content::None => Body::default(),
+        Content::None | Content::Tunnel => Body::default(),
     };
     let head =
         ResponseHead { status: parts.status, headers: parts.headers, endpoint: Some(attempt.endpoint().clone()) };
-    Ok(Answer { head, body, upstream_time: attempt.latency, attempt: Some(attempt) })
+    Ok(Answer { head, body, upstream_time: attempt.latency, stream, attempt: Some(attempt) })
+}
+
+/// The endpoint's side of a changed protocol. It has to wait for the whole of the request (RFC 9110 §7.8).
+async fn upgraded(exchange: &Exchange, attempt: &mut Attempt, lease: Lease) -> Result<(Stream, Bytes), Failed> {
+    let limit = exchange.timeouts().response_header;
+    if let Ok(Some(stream)) = tokio::time::timeout(limit, lease.upgraded()).await {
+        return Ok(stream);
+    }
+    attempt.failed(OutcomeKind::Reset, limit);
+    let cause = Cause::Broken(attempt.endpoint().settings.id.clone(), "no more after its answer of 101".into());
+    Err(Failed { cause, may_retry: false })
 }

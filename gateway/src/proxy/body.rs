@@ -13,23 +13,25 @@ use crate::message::Body;
 use crate::message::body::BodyError;
 use crate::observe::Record;
 
-/// The body of an answer.
-#[derive(Debug)]
+/// The body of an answer; by default none, of no exchange.
+#[derive(Debug, Default)]
 pub struct AnswerBody {
     body: Body,
     attempt: Option<Box<Attempt>>,
-    record: Box<Record>,
+    record: Option<Box<Record>>,
 }
 
 impl AnswerBody {
     pub(super) fn new(body: Body, attempt: Option<Box<Attempt>>, record: Box<Record>) -> Self {
-        Self { body, attempt, record }
+        Self { body, attempt, record: Some(record) }
     }
 
     fn end(&mut self) {
         if let Some(mut attempt) = self.attempt.take() {
             let now = Instant::now();
-            self.record.ended = Some(now);
+            if let Some(record) = &mut self.record {
+                record.ended = Some(now);
+            }
             attempt.ended(now);
         }
     }
@@ -43,20 +45,25 @@ impl http_body::Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self { body, attempt, .. } = &mut *self;
+        let Self { body, attempt, record } = &mut *self;
         let frame = ready!(match attempt {
             Some(attempt) => attempt.poll(context, |context| Pin::new(&mut *body).poll_frame(context)),
             None => Pin::new(body).poll_frame(context),
         });
-        match &frame {
-            Some(Ok(frame)) => self.record.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64),
-            Some(Err(error)) => {
-                self.record.note(format!("the answer broke off: {error}"));
+        match (&frame, record) {
+            (Some(Ok(frame)), Some(record)) => {
+                record.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            (Some(Ok(_)), None) => {}
+            (Some(Err(error)), record) => {
+                if let Some(record) = record {
+                    record.note(format!("the answer broke off: {error}"));
+                }
                 if let Some(mut attempt) = self.attempt.take() {
                     attempt.broke();
                 }
             }
-            None => self.end(),
+            (None, _) => self.end(),
         }
         Poll::Ready(frame)
     }
@@ -76,7 +83,9 @@ impl Drop for AnswerBody {
         if self.body.is_end_stream() {
             self.end();
         } else if let Some(attempt) = &mut self.attempt {
-            self.record.note("the client went away".to_owned());
+            if let Some(record) = &mut self.record {
+                record.note("the client went away".to_owned());
+            }
             attempt.cancelled();
         }
     }

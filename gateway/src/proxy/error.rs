@@ -35,6 +35,9 @@ pub enum Cause {
     /// No route fits.
     #[error("no route fits this request")]
     NoRoute,
+    /// Extended CONNECT to a protocol that the route does not pass on.
+    #[error("this change of protocol is not offered here")]
+    NoUpgrade,
     /// A routing plugin answers.
     #[error("answered by {0}")]
     Replied(Arc<str>, StatusCode, Box<Reply>),
@@ -79,6 +82,7 @@ impl Cause {
             }
             Cause::Redirected(_) => (StatusCode::PERMANENT_REDIRECT, ""),
             Cause::NoRoute => (StatusCode::NOT_FOUND, "destination_not_found"),
+            Cause::NoUpgrade => (StatusCode::NOT_IMPLEMENTED, "http_request_error"),
             Cause::Replied(_, status, _) => (*status, ""),
             Cause::Rejected(_, status) => (*status, "http_request_denied"),
             Cause::Plugin { .. } => (StatusCode::SERVICE_UNAVAILABLE, "proxy_internal_error"),
@@ -126,7 +130,7 @@ impl Cause {
         }
         let reason = match self {
             Cause::Refused(refusal) => refusal.to_string(),
-            Cause::NoRoute => self.to_string(),
+            Cause::NoRoute | Cause::NoUpgrade => self.to_string(),
             _ => error.replace('_', " "),
         };
         let body = format!("{} {}: {reason}\n", status.as_u16(), status.canonical_reason().unwrap_or("Error"));

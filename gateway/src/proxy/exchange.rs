@@ -11,13 +11,15 @@ use http::{Method, Response};
 use super::attempt::Attempt;
 use super::body::AnswerBody;
 use super::error::Cause;
-use super::headers::{Arrival, Intake};
+use super::headers::{Arrival, Intake, Upgrade};
+use super::tunnel::Tunnel;
 use crate::config::model::{Route, RouteIndex, Timeouts, UpstreamIndex, UseIndex};
 use crate::endpoint::Endpoint;
 use crate::message::{Body, RequestHead};
 use crate::observe::Record;
 use crate::plugin::{Moment, ResponseHead};
 use crate::state::State;
+use crate::upstream::Stream;
 
 /// One request on its way.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(super) struct Exchange {
     bodyless: bool,
     /// The client can take trailers.
     pub(super) trailers: bool,
+    /// The protocol that the client wants to change to, as far as the route allows it.
+    pub(super) upgrade: Option<Upgrade>,
     pub(super) route: Option<RouteIndex>,
     pub(super) upstream: Option<UpstreamIndex>,
     pub(super) tags: Tags,
@@ -82,6 +86,7 @@ impl Exchange {
             peer: arrival.peer_address(),
             bodyless,
             trailers: intake.trailers,
+            upgrade: intake.upgrade,
             head: Arc::new(head),
             route: None,
             upstream: None,
@@ -98,6 +103,15 @@ impl Exchange {
         let found = self.state.plan.table.find(&self.head).ok_or(Cause::NoRoute)?;
         self.route = Some(found);
         self.record.traffic = self.state.traffic(found).clone();
+        if let Some(upgrade) = &self.upgrade
+            && !upgrade.is_among(&self.state.route(found).upgrades)
+        {
+            if upgrade.is_connect() {
+                return Err(Cause::NoUpgrade);
+            }
+            // RFC 9110 §7.8: it may be ignored.
+            self.upgrade = None;
+        }
         Ok(found)
     }
 
@@ -128,6 +142,15 @@ impl Exchange {
     }
 }
 
+/// What goes out to the client.
+#[derive(Debug)]
+pub struct Answered {
+    /// The head, and what streams behind it.
+    pub response: Response<AnswerBody>,
+    /// What comes after the head where the protocol changes with it.
+    pub tunnel: Option<Box<Tunnel>>,
+}
+
 /// What the client gets.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -135,6 +158,8 @@ pub(super) struct Answer {
     pub(super) body: Body,
     /// The attempt that it comes from; none where the gateway answers.
     pub(super) attempt: Option<Box<Attempt>>,
+    /// The endpoint's side of a changed protocol, and what was read of it already.
+    pub(super) stream: Option<(Stream, Bytes)>,
     /// From the choice to the response head.
     pub(super) upstream_time: Duration,
 }
@@ -143,7 +168,7 @@ impl From<Cause> for Answer {
     fn from(cause: Cause) -> Self {
         let (status, headers, body) = cause.answer();
         let head = ResponseHead { status, headers, endpoint: None };
-        Self { head, body: Body::full(body), attempt: None, upstream_time: Duration::ZERO }
+        Self { head, body: Body::full(body), attempt: None, stream: None, upstream_time: Duration::ZERO }
     }
 }
 
@@ -155,14 +180,19 @@ impl Answer {
         }
     }
 
-    /// The way out: the record goes along, and is written when the body has ended.
-    pub(super) fn into_response(self, mut record: Box<Record>) -> Response<AnswerBody> {
-        let Self { head, body, attempt, .. } = self;
-        record.status = head.status.as_u16();
+    /// The way out: the record goes along, and is written when the body has ended, or the tunnel that it has become; that one is
+    /// cut after `idle` without a byte.
+    pub(super) fn into_response(self, mut record: Box<Record>, idle: Duration) -> Answered {
+        let Self { head, body, attempt, stream, .. } = self;
+        record.answered(head.status.as_u16());
         let ResponseHead { status, headers, .. } = head;
-        let mut response = Response::new(AnswerBody::new(body, attempt, record));
+        let (body, tunnel) = match (stream, attempt) {
+            (Some(stream), Some(attempt)) => (AnswerBody::default(), Some(Tunnel::new(stream, idle, attempt, record))),
+            (_, attempt) => (AnswerBody::new(body, attempt, record), None),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
-        response
+        Answered { response, tunnel }
     }
 }

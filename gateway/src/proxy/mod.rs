@@ -13,19 +13,22 @@ pub mod headers;
 mod respond;
 mod routing;
 mod select;
+mod tunnel;
 
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 
 pub use body::AnswerBody;
 pub use error::Cause;
+pub use exchange::Answered;
 use exchange::{Answer, Exchange};
 use headers::Arrival;
+pub use tunnel::Tunnel;
 
 use crate::message::Body;
 use crate::observe::{Busy, Record};
@@ -33,12 +36,7 @@ use crate::state::State;
 
 /// Answers one request. `state` is that of this moment, and the exchange stays with it until its response head; `busy`
 /// lasts until the last byte of the answer.
-pub async fn handle(
-    request: Request<Incoming>,
-    arrival: Arrival<'_>,
-    state: Rc<State>,
-    busy: Busy,
-) -> Response<AnswerBody> {
+pub async fn handle(request: Request<Incoming>, arrival: Arrival<'_>, state: Rc<State>, busy: Busy) -> Answered {
     let (mut exchange, body) = match take_in(request, &arrival, state, busy) {
         Ok(taken) => taken,
         Err(refused) => return *refused,
@@ -56,7 +54,7 @@ fn take_in(
     arrival: &Arrival<'_>,
     state: Rc<State>,
     busy: Busy,
-) -> Result<(Exchange, Body), Box<Response<AnswerBody>>> {
+) -> Result<(Exchange, Body), Box<Answered>> {
     let config = &state.plan.config;
     let mut record = Record::new(state.worker, config.log.access, state.plan.unrouted.clone(), busy);
     let (mut parts, incoming) = request.into_parts();
@@ -75,7 +73,7 @@ fn take_in(
             let mut answer = Answer::from(Cause::Refused(refusal));
             answer.hide_body_from(&parts.method);
             record.method = parts.method;
-            Err(Box::new(answer.into_response(record)))
+            Err(Box::new(answer.into_response(record, config.timeouts.stream_idle)))
         }
     }
 }
@@ -94,7 +92,7 @@ pub fn refuse(cause: Cause, peer: IpAddr, state: &State, busy: Busy) -> (StatusC
 }
 
 /// What the client gets, whatever became of it.
-fn finish(mut exchange: Exchange, answered: Result<Answer, Cause>) -> Response<AnswerBody> {
+fn finish(mut exchange: Exchange, answered: Result<Answer, Cause>) -> Answered {
     let mut answer = match answered {
         Ok(answer) => answer,
         Err(cause) => {
@@ -106,5 +104,6 @@ fn finish(mut exchange: Exchange, answered: Result<Answer, Cause>) -> Response<A
         }
     };
     answer.hide_body_from(&exchange.head.method);
-    answer.into_response(exchange.record)
+    let idle = exchange.timeouts().stream_idle;
+    answer.into_response(exchange.record, idle)
 }

@@ -79,6 +79,11 @@ impl<S: AsyncRead + Unpin> ClientIo<S> {
     pub(super) fn inner_mut(&mut self) -> &mut S {
         &mut self.stream
     }
+
+    /// The stream below, and what was read of it and not yet handed on.
+    pub(super) fn into_inner(self) -> (S, Bytes) {
+        (self.stream, self.ahead)
+    }
 }
 
 impl<S: AsyncRead + Unpin> hyper::rt::Read for ClientIo<S> {

@@ -1,7 +1,8 @@
 //! The life of one client connection: handshake, protocol, exchanges, end. One timer serves all its deadlines.
 
+use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -9,12 +10,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, HeaderName};
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::TokioTimer;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -28,7 +31,7 @@ use super::protocol::{LocalExecutor, Protocol};
 use super::worker::Worker;
 use crate::observe::{Activity, Waits};
 use crate::proxy::headers::Arrival;
-use crate::proxy::{self, AnswerBody, Cause};
+use crate::proxy::{self, AnswerBody, Answered, Cause, Tunnel};
 use crate::socket::Socket;
 use crate::state::Entrance;
 use crate::tls;
@@ -62,8 +65,18 @@ pub(super) async fn serve(
     let tls = entrance.tls.is_some();
     let activity = Activity::start();
     let stream = Socket::new(stream, &worker.outbox);
-    let connection =
-        Connection { worker, gate, admission, peer, tls, server_name: None, client: Box::default(), activity };
+    let connection = Connection {
+        worker,
+        gate,
+        admission,
+        peer,
+        tls,
+        server_name: None,
+        client: Box::default(),
+        activity,
+        asks_for_upgrade: Cell::default(),
+        tunnel: Cell::default(),
+    };
     match &entrance.tls {
         None => connection.plain(&entrance, stream).await,
         Some(tls) => connection.over_tls(&entrance, tls, stream).await,
@@ -82,6 +95,10 @@ struct Connection {
     /// What the client's certificate says of it.
     client: Box<[(HeaderName, HeaderValue)]>,
     activity: Rc<Activity>,
+    /// A request over HTTP/1.1 asked for another protocol: hyper leaves the stream open, whatever the answer was.
+    asks_for_upgrade: Cell<bool>,
+    /// What comes after HTTP/1.1.
+    tunnel: Cell<Option<Box<Tunnel>>>,
 }
 
 /// How a connection ended.
@@ -176,17 +193,41 @@ impl Connection {
         let io = io.guarded(Guard::Http1(Scanner::new(&limits)));
         let mut connection = builder.serve_connection(io, self.service());
         let end = self.drive(Pin::new(&mut connection), head).await;
-        let io = match end {
-            End::HeadStalled(_) | End::HeadRefused => connection.into_parts().io,
+        let parts = match end {
+            End::HeadStalled(_) | End::HeadRefused => connection.into_parts(),
+            End::Closed if self.asks_for_upgrade.get() => {
+                let parts = connection.into_parts();
+                return Box::pin(self.after_http1(parts.io, parts.read_buf)).await;
+            }
             End::Closed | End::Idle => return,
         };
         let cause = match end {
             End::HeadStalled(limit) => Some(Cause::HeadStalled(limit)),
-            _ => io.refused_head().map(Cause::Refused),
+            _ => parts.io.refused_head().map(Cause::Refused),
         };
         if let Some(cause) = cause {
             let peer = self.peer.ip().to_canonical();
-            goodbye::say(io, proxy::refuse(cause, peer, &self.worker.state(), self.activity.begin())).await;
+            goodbye::say(parts.io, proxy::refuse(cause, peer, &self.worker.state(), self.activity.begin())).await;
+        }
+    }
+
+    /// The stream is somebody else's now; or it is left to be closed, since there was no change of protocol after all.
+    async fn after_http1<S: AsyncRead + AsyncWrite + Unpin>(&self, mut io: ClientIo<S>, ahead: Bytes) {
+        let Some(tunnel) = self.tunnel.take() else {
+            let closed = poll_fn(|context| hyper::rt::Write::poll_shutdown(Pin::new(&mut io), context));
+            // It may be closed already.
+            let _ = closed.await;
+            return;
+        };
+        let (stream, behind) = io.into_inner();
+        let mut ahead = BytesMut::from(ahead);
+        ahead.extend_from_slice(&behind);
+        let end = async {
+            self.admission.over().await;
+            tokio::time::sleep(self.worker.plan().config.timeouts.drain_streams).await;
+        };
+        if tunnel.run(stream, ahead.freeze(), end).await {
+            self.worker.cuts_off();
         }
     }
 
@@ -195,6 +236,7 @@ impl Connection {
         let mut builder = http2::Builder::new(LocalExecutor);
         builder
             .timer(TokioTimer::new())
+            .enable_connect_protocol()
             .max_concurrent_streams(STREAMS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -208,11 +250,12 @@ impl Connection {
         self: &Rc<Self>,
     ) -> impl Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible> + use<> {
         let connection = self.clone();
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
             let busy = connection.activity.begin();
             let connection = connection.clone();
             async move {
                 let version = request.version();
+                let upgrade = connection.upgrade(&mut request);
                 // Of this moment, both: they may have changed since the connection began.
                 let (entrance, state) = (connection.gate.entrance(), connection.worker.state());
                 let arrival = Arrival {
@@ -222,14 +265,45 @@ impl Connection {
                     client: &connection.client,
                     entrance: &entrance,
                 };
-                let mut response = proxy::handle(request, arrival, state, busy).await;
+                let Answered { mut response, tunnel } = proxy::handle(request, arrival, state, busy).await;
                 let is_last = connection.admission.is_over() || connection.activity.is_broken();
-                if version < Version::HTTP_2 && is_last {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                match tunnel {
+                    Some(tunnel) => connection.change(tunnel, upgrade),
+                    None if version < Version::HTTP_2 && is_last => {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    None => {}
                 }
                 Ok(response)
             }
         })
+    }
+
+    /// What gives the stream of a request that asks for another protocol: of HTTP/2 its own, of HTTP/1.1 the connection's,
+    /// which is to be had at its end.
+    fn upgrade(&self, request: &mut Request<Incoming>) -> Option<OnUpgrade> {
+        if request.extensions().is_empty() {
+            return None;
+        }
+        if *request.method() == Method::CONNECT && request.version() == Version::HTTP_2 {
+            return Some(hyper::upgrade::on(request));
+        }
+        self.asks_for_upgrade.set(true);
+        None
+    }
+
+    /// The protocol changes with the answer that goes out now.
+    fn change(&self, tunnel: Box<Tunnel>, upgrade: Option<OnUpgrade>) {
+        let Some(upgrade) = upgrade else {
+            self.tunnel.set(Some(tunnel));
+            return;
+        };
+        tokio::task::spawn_local(async move {
+            // It ends with its connection, which knows when that has to be.
+            if let Ok(stream) = upgrade.await {
+                tunnel.run(TokioIo::new(stream), Bytes::new(), pending()).await;
+            }
+        });
     }
 
     /// Lets hyper work until the connection ends, a deadline passes, or it is to end and nothing is left to do.
@@ -240,7 +314,7 @@ impl Connection {
         let look = timeouts.request_header.min(timeouts.stream_idle);
         let mut timer = pin!(tokio::time::sleep(look.min(timeouts.client_idle)));
         let mut idle = timeouts.client_idle;
-        let (mut draining, mut closing) = (None, false);
+        let (mut draining, mut closing): (Option<Drain>, _) = (None, false);
         loop {
             tokio::select! {
                 biased;
@@ -255,15 +329,17 @@ impl Connection {
                 }
                 () = timer.as_mut() => {}
                 () = self.admission.over(), if draining.is_none() => {
-                    draining = Some(Instant::now());
+                    draining = Some(Drain::begin(&self.worker));
                     idle = idle.min(LINGER);
                     self.activity.touch();
                     protocol.as_mut().drain();
                 }
             }
             let now = Instant::now();
-            // A client that is to go and keeps streams open is not waited for any longer than the end of the gateway would be.
-            if draining.is_some_and(|since: Instant| now.duration_since(since) >= timeouts.drain) {
+            // A client that is to go and keeps exchanges open is not waited for any longer than the end of the gateway would be.
+            let cut_off = draining.as_ref().map(|drain| drain.until(&self.activity));
+            if cut_off.is_some_and(|cut_off| cut_off <= now) {
+                self.worker.cuts_off();
                 return End::Idle;
             }
             let next = match self.activity.waits(timeouts.stream_idle, head, idle) {
@@ -282,8 +358,24 @@ impl Connection {
                 Waits::Request(deadline) => deadline.min(now + look),
                 Waits::Exchange => now + look.min(idle),
             };
-            let cut_off = draining.map(|since| since + timeouts.drain);
             timer.as_mut().reset(cut_off.map_or(next, |cut_off| next.min(cut_off)).into());
         }
+    }
+}
+
+/// Until when a connection that is to end may go on.
+struct Drain {
+    exchanges: Instant,
+    streams: Instant,
+}
+
+impl Drain {
+    fn begin(worker: &Worker) -> Self {
+        let (now, timeouts) = (Instant::now(), &worker.plan().config.timeouts);
+        Self { exchanges: now + timeouts.drain, streams: now + timeouts.drain_streams }
+    }
+
+    fn until(&self, activity: &Activity) -> Instant {
+        if activity.is_streaming() { self.streams } else { self.exchanges }
     }
 }

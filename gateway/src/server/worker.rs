@@ -23,6 +23,8 @@ use crate::upstream::Pool;
 const TURN: u32 = 256;
 /// Between two hand-overs of outcomes to `feedback`.
 const FEEDBACK_PERIOD: Duration = Duration::from_millis(50);
+/// What a connection may take to end when its time is over.
+const LATE: Duration = Duration::from_secs(1);
 /// Between two looks at idle connections to endpoints.
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 
@@ -49,6 +51,8 @@ pub struct Worker {
     pub(super) outbox: Rc<Outbox>,
     /// Client connections of this worker.
     open: Cell<usize>,
+    /// Those of them that were cut off while they drained.
+    cut_off: Cell<usize>,
     closed: Notify,
     /// Client connections of all workers.
     total: Arc<Connections>,
@@ -81,6 +85,7 @@ async fn serve(setup: Setup) {
         gates: RefCell::default(),
         outbox,
         open: Cell::new(0),
+        cut_off: Cell::new(0),
         closed: Notify::new(),
         total: connections,
     });
@@ -169,11 +174,11 @@ impl Worker {
         self.attend(listeners);
     }
 
-    /// Waits for what is going on, as long as `drain` allows.
+    /// Waits for what is going on, as long as `drain` and `drain-streams` allow: connections keep to that by themselves.
     async fn finish(&self) {
         // Also where nobody said so: all who could are gone.
         self.close();
-        let limit = self.state().plan.config.timeouts.drain;
+        let limit = self.state().plan.config.timeouts.drain_streams + LATE;
         let all_closed = async {
             for (_, accepting) in self.gates.take() {
                 // One that panicked takes nothing any more.
@@ -183,9 +188,17 @@ impl Worker {
                 self.closed.notified().await;
             }
         };
-        if timeout(limit, all_closed).await.is_err() {
-            tracing::warn!(target: "sluice", connections = self.open.get(), "cut off at the end of `drain`");
+        let all_closed = timeout(limit, all_closed).await;
+        let left = if all_closed.is_err() { self.open.get() } else { 0 };
+        let connections = self.cut_off.get() + left;
+        if connections > 0 {
+            tracing::warn!(target: "sluice", connections, "cut off at the end of `drain`");
         }
+    }
+
+    /// A connection that drains is given up.
+    pub(super) fn cuts_off(&self) {
+        self.cut_off.set(self.cut_off.get() + 1);
     }
 
     /// Counts a connection as open until the guard is dropped; none if there are too many.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
@@ -81,13 +82,24 @@ impl SendError {
 #[derive(Debug)]
 pub struct Connection {
     sender: http1::SendRequest<Body>,
-    /// None once it has ended.
-    driver: Option<Box<Driver>>,
+    link: Link,
     bell: Bell,
     patience: Patience,
 }
 
 type Driver = http1::Connection<TokioIo<Socket>, Body>;
+
+/// A stream to an endpoint.
+pub type Stream = Socket;
+
+/// What does a connection's work.
+#[derive(Debug)]
+struct Link {
+    /// None once it has ended.
+    driver: Option<Box<Driver>>,
+    /// The stream then, and what was read of it already: hyper leaves it open where the protocol has changed.
+    left: Option<(Stream, Bytes)>,
+}
 
 impl Connection {
     /// Opens one to `address` (host and port; a name is looked up).
@@ -101,7 +113,8 @@ impl Connection {
         builder.max_header_size(HEAD_BYTES).max_headers(HEAD_FIELDS);
         let handshake = builder.handshake(TokioIo::new(Socket::new(stream, outbox))).await;
         let (sender, driver) = handshake.map_err(std::io::Error::other)?;
-        Ok(Self { sender, driver: Some(Box::new(driver)), bell: Bell::default(), patience: Patience::default() })
+        let link = Link { driver: Some(Box::new(driver)), left: None };
+        Ok(Self { sender, link, bell: Bell::default(), patience: Patience::default() })
     }
 
     /// Sends a request and waits for the response head, from `began` on for `limit` at most; the wait begins anew as long as
@@ -112,13 +125,13 @@ impl Connection {
         (mut began, limit): (Instant, Duration),
         seen: Option<&Cell<u64>>,
     ) -> impl Future<Output = Result<Response<Incoming>, SendError>> {
-        let Self { sender, driver, bell, patience } = self;
+        let Self { sender, link, bell, patience } = self;
         // Boxed, since it has room for the request, which is on its way by now.
         let mut answer = Box::pin(sender.try_send_request(request));
         let seen = move || seen.map_or(0, Cell::get);
         let mut before = seen();
         let poll = move |context: &mut Context<'_>| {
-            drive(driver, context);
+            link.drive(context);
             if let Poll::Ready(answer) = answer.as_mut().poll(context) {
                 return Poll::Ready(answer.map_err(unanswered));
             }
@@ -139,14 +152,28 @@ impl Connection {
         context: &mut Context<'_>,
         mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let Self { driver, bell, .. } = self;
+        let Self { link, bell, .. } = self;
         bell.attend(context, |context| {
             if let Poll::Ready(found) = wanted(context) {
                 return Poll::Ready(found);
             }
-            drive(driver, context);
+            link.drive(context);
             wanted(context)
         })
+    }
+
+    /// The stream below and what was read of it already, after a request to change the protocol and an answer of 101. Waits
+    /// until all of the request was sent; none if the connection broke.
+    pub async fn upgraded(mut self) -> Option<(Stream, Bytes)> {
+        let Self { link, bell, .. } = &mut self;
+        let poll = |context: &mut Context<'_>| {
+            link.drive(context);
+            match link.left.take() {
+                None if link.driver.is_some() => Poll::Pending,
+                left => Poll::Ready(left),
+            }
+        };
+        attended(bell, poll).await
     }
 
     /// True if it could take another request now.
@@ -161,9 +188,9 @@ impl Connection {
 
     /// Waits until it can take another request; false if it never will.
     pub async fn ready(&mut self) -> bool {
-        let Self { sender, driver, bell, .. } = self;
+        let Self { sender, link, bell, .. } = self;
         let poll = |context: &mut Context<'_>| {
-            drive(driver, context);
+            link.drive(context);
             sender.poll_ready(context)
         };
         attended(bell, poll).await.is_ok()
@@ -176,7 +203,7 @@ impl Connection {
 
     /// Whether the endpoint has left an idle connection as it was.
     pub fn is_sound(&mut self) -> bool {
-        drive(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+        self.link.drive(&mut Context::from_waker(Waker::noop()));
         self.is_ready()
     }
 }
@@ -186,12 +213,15 @@ fn attended<T>(bell: &Bell, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -
     poll_fn(move |context| bell.attend(context, &mut poll))
 }
 
-/// Lets the connection work, until it has ended. What goes wrong is told to whoever waits for an answer or a body.
-fn drive(driver: &mut Option<Box<Driver>>, context: &mut Context<'_>) {
-    if let Some(running) = driver
-        && Pin::new(&mut **running).poll(context).is_ready()
-    {
-        *driver = None;
+impl Link {
+    /// Lets the connection work, until it has ended. What goes wrong is told to whoever waits for an answer or a body.
+    fn drive(&mut self, context: &mut Context<'_>) {
+        if let Some(running) = &mut self.driver
+            && let Poll::Ready(ended) = Pin::new(&mut **running).poll(context)
+        {
+            let parts = self.driver.take().filter(|_| ended.is_ok()).map(|driver| driver.into_parts());
+            self.left = parts.map(|parts| (parts.io.into_inner(), parts.read_buf));
+        }
     }
 }
 

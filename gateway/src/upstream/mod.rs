@@ -10,7 +10,7 @@ mod pool;
 use std::sync::{Arc, Mutex};
 
 pub use choice::{Refused, admit, fallback};
-pub use connection::{ConnectError, Connection, SendError};
+pub use connection::{ConnectError, Connection, SendError, Stream};
 pub use pool::{Lease, Pool};
 
 use crate::config::model;

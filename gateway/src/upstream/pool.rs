@@ -9,10 +9,11 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::connection::{ConnectError, Connection, SendError};
+use super::connection::{ConnectError, Connection, SendError, Stream};
 use crate::endpoint::{Endpoint, Figures};
 use crate::message::Body;
 use crate::socket::Outbox;
@@ -127,6 +128,11 @@ impl Lease {
     /// Polls for what comes over the connection.
     pub fn poll<T>(&mut self, context: &mut Context<'_>, wanted: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.connection.poll(context, wanted)
+    }
+
+    /// The stream below, after an answer of 101: see [`Connection::upgraded`].
+    pub fn upgraded(self) -> impl Future<Output = Option<(Stream, Bytes)>> {
+        self.connection.upgraded()
     }
 
     /// Back to the pool, `now`, after an answer that was read to its end. If the request is still being sent, the connection comes

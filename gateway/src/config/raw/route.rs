@@ -32,9 +32,16 @@ pub(in crate::config) struct Route {
     /// Plugins that see, and may edit, what the client gets back; asked from last to first.
     #[serde(default)]
     pub(in crate::config) response: Vec<UseHere>,
+    /// Protocols that clients may change to, by an upgrade of HTTP/1.1 or by extended CONNECT of HTTP/2. Others are not passed on.
+    #[serde(default = "websocket")]
+    pub(in crate::config) upgrades: Vec<String>,
     /// This route's own bounds in time; what is not given is as in `[timeouts]`.
     #[serde(default)]
     pub(in crate::config) timeouts: RouteTimeouts,
+}
+
+fn websocket() -> Vec<String> {
+    vec!["websocket".to_owned()]
 }
 
 /// Which requests fit a route.

@@ -82,6 +82,7 @@ fn the_example_becomes_the_model() {
         response_header: seconds(30),
         stream_idle: seconds(300),
         drain: seconds(30),
+        drain_streams: seconds(3600),
     };
     assert_eq!(config.timeouts, timeouts);
     let limits = Limits {
@@ -158,6 +159,7 @@ fn the_example_becomes_the_model() {
         upstreams: vec![0, 1],
         strip_prefix: Some("/api".to_owned()),
         response: vec![1],
+        upgrades: vec!["websocket".to_owned()],
         timeouts: Timeouts {
             connect: seconds(1),
             response_header: seconds(5),
@@ -173,6 +175,7 @@ fn the_example_becomes_the_model() {
         upstreams: vec![1],
         strip_prefix: None,
         response: vec![1],
+        upgrades: vec!["websocket".to_owned()],
         timeouts,
     };
     assert_eq!(config.routes, [app, rest]);

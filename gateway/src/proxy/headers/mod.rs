@@ -9,6 +9,7 @@ mod location;
 mod onward;
 mod request;
 mod response;
+mod upgrade;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use location::https_location;
 pub use onward::{Onward, onward};
 pub use request::{Intake, request};
 pub use response::{Asked, Content, ResponseFault, response};
+pub use upgrade::Upgrade;
 
 /// The name of this gateway in `Via`. One for all: instances in a row are told from a loop by their number.
 pub const PSEUDONYM: &str = "sluice";

@@ -26,7 +26,7 @@ pub struct Onward<'a> {
     pub peer: IpAddr,
     /// Cut from the front of the path.
     pub strip_prefix: Option<&'a str>,
-    /// The protocol to change to: [`super::Intake::upgrade`].
+    /// The protocol to change to: that of [`super::Intake::upgrade`].
     pub upgrade: Option<&'a HeaderValue>,
     /// The client can take trailers: [`super::Intake::trailers`].
     pub trailers: bool,

@@ -4,15 +4,12 @@
 use std::mem;
 use std::net::SocketAddr;
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, RANGE, TE,
-    UPGRADE,
-};
+use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, MAX_FORWARDS, RANGE, TE};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, Uri, Version};
 
-use super::{Arrival, HOPS_MAX, Refusal, authority, connection, forwarded, hops};
+use super::{Arrival, HOPS_MAX, Refusal, Upgrade, authority, connection, forwarded, hops};
 use crate::config::model::{Limits, UnderscoreHeaders};
 use crate::message::{BodyPrefix, RequestHead, Scheme, cookies, fields, target};
 
@@ -21,8 +18,8 @@ use crate::message::{BodyPrefix, RequestHead, Scheme, cookies, fields, target};
 pub struct Intake {
     /// What routes and plugins see.
     pub head: RequestHead,
-    /// The protocol that an HTTP/1.1 client wants to change to; never HTTP/2 or TLS.
-    pub upgrade: Option<HeaderValue>,
+    /// The protocol that the client wants to change to; never HTTP/2 or TLS.
+    pub upgrade: Option<Upgrade>,
     /// The client can take trailers (`TE: trailers`).
     pub trailers: bool,
     /// The client waits for `100 Continue` before it sends the body. hyper sends it when the body is first polled.
@@ -32,12 +29,13 @@ pub struct Intake {
 /// Checks and cleans a request. Method and headers move out of `parts` if it is taken in. Of the `limits` it knows those of
 /// the number of fields and of the target.
 pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, limits: &Limits) -> Result<Intake, Refusal> {
+    if parts.headers.len() + inner_items(&parts.headers) > limits.headers {
+        return Err(Refusal::TooManyFields);
+    }
+    let upgrade = Upgrade::wanted(parts);
     let Parts { method, uri, headers, version, .. } = parts;
     let version = *version;
 
-    if headers.len() + inner_items(headers) > limits.headers {
-        return Err(Refusal::TooManyFields);
-    }
     check_method(method, headers)?;
     let target = check_target(method, uri, limits.request_line)?;
     let authority = check_host(uri, headers, version, arrival.entrance.address)?;
@@ -51,7 +49,6 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, limits: &Limits) -> Res
         return Err(Refusal::Loop);
     }
     let expects_continue = check_expectation(headers)? && version > Version::HTTP_10;
-    let upgrade = wanted_upgrade(headers, version);
     let mut headers = mem::take(headers);
     let trailers = headers.contains_key(TE) && connection::has_word(&headers, &TE, "trailers");
 
@@ -189,18 +186,6 @@ fn check_expectation(headers: &HeaderMap) -> Result<bool, Refusal> {
     Ok(expected)
 }
 
-/// One protocol, asked for as RFC 9110 §7.8 wants it. HTTP/2 and TLS are no other protocol for the endpoint but another
-/// way to reach this gateway, and are not passed on.
-fn wanted_upgrade(headers: &HeaderMap, version: Version) -> Option<HeaderValue> {
-    let mut fields = headers.get_all(UPGRADE).iter();
-    let protocol = fields.next()?;
-    let name = protocol.as_bytes().split(|byte| *byte == b'/').next().unwrap_or_default();
-    let is_ours = ["h2c", "h2", "http", "tls"].iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()));
-    let is_one = fields.next().is_none() && !name.is_empty() && !protocol.as_bytes().contains(&b',');
-    let asked = version == Version::HTTP_11 && connection::has_word(headers, &CONNECTION, "upgrade");
-    (asked && is_one && !is_ours).then(|| protocol.clone())
-}
-
 /// `X_Auth_User` becomes the same variable as `X-Auth-User` behind CGI and its heirs: whoever checks the one is passed by
 /// with the other.
 fn is_ambiguous(name: &HeaderName) -> bool {
@@ -218,6 +203,7 @@ mod tests {
     use std::net::IpAddr;
 
     use http::Request;
+    use http::header::HeaderValue;
 
     use super::*;
     use crate::config::model::Listener;
@@ -460,7 +446,7 @@ mod tests {
             let mut lines = lines.to_vec();
             lines.push("host: a");
             let intake = take(&lines).expect("taken in");
-            let found = intake.upgrade.as_ref().map(|value| value.to_str().expect("text"));
+            let found = intake.upgrade.as_ref().map(|upgrade| upgrade.protocol.to_str().expect("text"));
             assert_eq!((found, intake.trailers, intake.expects_continue), (*upgrade, *trailers, *waits), "{lines:?}");
         }
     }

@@ -2,19 +2,21 @@
 //! freed of what concerns only the endpoint's connection. Plugins edit it afterwards; `Date` is added by hyper where it is
 //! missing.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, TRANSFER_ENCODING, UPGRADE, VIA,
+};
 use http::response::Parts;
 use http::{Method, StatusCode, Version};
 
-use super::{connection, via};
+use super::{Upgrade, connection, via};
 
 /// What the client asked, as far as it decides how the answer ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// The method that the endpoint got.
     pub method: &'a Method,
-    /// A change of protocol was asked for.
-    pub upgrade: bool,
+    /// The change of protocol that was asked for.
+    pub upgrade: Option<&'a Upgrade>,
 }
 
 /// Whether the client gets a body.
@@ -24,6 +26,8 @@ pub enum Content {
     Streams,
     /// None, whatever the endpoint sends.
     None,
+    /// The protocol has changed.
+    Tunnel,
 }
 
 /// Why an endpoint's answer cannot be passed on.
@@ -32,9 +36,12 @@ pub enum ResponseFault {
     /// 600 or more (RFC 9110 §15 ends at 599).
     #[error("a status outside of 100 to 599")]
     Status,
-    /// 101 to a request that asked for no change, or another 1xx as if it were final.
+    /// 101 to a request that asked for no change or another one, or another 1xx as if it were final.
     #[error("a change of protocol that nobody asked for")]
     Upgrade,
+    /// Success to extended CONNECT would change the protocol.
+    #[error("success without the change of protocol that was asked for")]
+    NoUpgrade,
     /// RFC 9112 §6.1: an attempt to smuggle, or a broken server.
     #[error("both a content length and a transfer coding")]
     BothLengths,
@@ -53,9 +60,14 @@ pub enum ResponseFault {
 pub fn response(parts: &mut Parts, asked: Asked<'_>, add_via: bool) -> Result<Content, ResponseFault> {
     let received = parts.version;
     let content = check_framing(parts, asked)?;
-    let protocol = parts.headers.get(UPGRADE).filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS).cloned();
+    let changed = asked.upgrade.filter(|_| content == Content::Tunnel);
+    let protocol = changed.and_then(|_| parts.headers.get(UPGRADE).cloned());
     connection::strip(&mut parts.headers, |_| false);
-    if let Some(protocol) = protocol {
+    if changed.is_some_and(Upgrade::is_connect) {
+        // RFC 8441 §5: what stands for 101 there. The key was the gateway's own, and so is the answer to it.
+        parts.status = StatusCode::OK;
+        parts.headers.remove(SEC_WEBSOCKET_ACCEPT);
+    } else if let Some(protocol) = protocol {
         parts.headers.insert(UPGRADE, protocol);
         parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
@@ -71,13 +83,17 @@ pub fn response(parts: &mut Parts, asked: Asked<'_>, add_via: bool) -> Result<Co
 fn check_framing(parts: &mut Parts, asked: Asked<'_>) -> Result<Content, ResponseFault> {
     match parts.status.as_u16() {
         600.. => return Err(ResponseFault::Status),
-        101 if asked.upgrade => {}
+        101 if asked.upgrade.is_some_and(|upgrade| upgrade.fits(&parts.headers)) => {
+            parts.headers.remove(CONTENT_LENGTH);
+            return Ok(Content::Tunnel);
+        }
         100..=199 => return Err(ResponseFault::Upgrade),
+        200..=299 if asked.upgrade.is_some_and(Upgrade::is_connect) => return Err(ResponseFault::NoUpgrade),
         _ => {}
     }
-    // These have no body, and the first two no length either (RFC 9110 §8.6). A length with 304 is that of another answer:
+    // These have no body, and the first no length either (RFC 9110 §8.6). A length with 304 is that of another answer:
     // allowed, useless, and not to be had from hyper's server. 205 has a length of zero (§15.3.6).
-    if matches!(parts.status.as_u16(), 101 | 204 | 205 | 304) {
+    if matches!(parts.status.as_u16(), 204 | 205 | 304) {
         parts.headers.remove(CONTENT_LENGTH);
         return Ok(Content::None);
     }
@@ -125,10 +141,14 @@ mod tests {
     use http::{Response, header};
 
     use super::*;
+    use crate::proxy::headers::upgrade::AskedBy;
 
-    const GET: Asked<'_> = Asked { method: &Method::GET, upgrade: false };
-    const HEAD: Asked<'_> = Asked { method: &Method::HEAD, upgrade: false };
-    const CHANGE: Asked<'_> = Asked { method: &Method::GET, upgrade: true };
+    const GET: Asked<'_> = Asked { method: &Method::GET, upgrade: None };
+    const HEAD: Asked<'_> = Asked { method: &Method::HEAD, upgrade: None };
+
+    fn upgrade(asked: AskedBy) -> Upgrade {
+        Upgrade { protocol: HeaderValue::from_static("websocket"), asked }
+    }
 
     fn parts(status: u16, fields: &[&str]) -> Parts {
         let mut response = Response::builder().status(status).version(Version::HTTP_10).body(()).expect("a response");
@@ -147,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_response_ends_where_everybody_thinks() {
-        use Content::{None, Streams};
+        use Content::{None, Streams, Tunnel};
+        let change = Asked { upgrade: Some(&upgrade(AskedBy::Upgrade)), ..GET };
+        let connect = Asked { upgrade: Some(&upgrade(AskedBy::Connect { accept: Some("yes".into()) })), ..GET };
         type Case<'a> = (Asked<'a>, u16, &'a [&'a str], Content, &'a [&'a str]);
         let cases: &[Case<'_>] = &[
             (GET, 200, &[], Streams, &[]),
@@ -161,20 +183,36 @@ mod tests {
             (GET, 304, &["content-length: 5", "etag: a"], None, &["etag: a"]),
             (GET, 599, &[], Streams, &[]),
             (
-                CHANGE,
+                change,
                 101,
                 &["connection: upgrade, x-a", "upgrade: websocket", "x-a: b", "content-length: 0"],
-                None,
+                Tunnel,
                 &["upgrade: websocket", "connection: upgrade"],
             ),
-            (CHANGE, 200, &["connection: upgrade", "upgrade: websocket"], Streams, &[]),
+            (change, 200, &["connection: upgrade", "upgrade: websocket"], Streams, &[]),
+            (
+                connect,
+                101,
+                &["connection: upgrade", "upgrade: websocket", "sec-websocket-accept: yes", "x-a: b"],
+                Tunnel,
+                &["x-a: b"],
+            ),
+            (connect, 403, &["content-length: 5"], Streams, &["content-length: 5"]),
         ];
         for (asked, status, fields, content, expected) in cases {
             let mut parts = parts(*status, fields);
             assert_eq!(response(&mut parts, *asked, false), Ok(*content), "{status} {fields:?}");
             assert_eq!(lines(&parts.headers), *expected, "{status} {fields:?}");
             assert_eq!(parts.version, Version::HTTP_11);
+            assert_eq!(
+                parts.status == *status,
+                !(*content == Tunnel && asked.upgrade.is_some_and(Upgrade::is_connect))
+            );
         }
+        let refused = |asked, status, fields| response(&mut parts(status, fields), asked, false).err();
+        assert_eq!(refused(change, 101, &["upgrade: other"]), Some(ResponseFault::Upgrade));
+        assert_eq!(refused(connect, 101, &["upgrade: websocket"]), Some(ResponseFault::Upgrade));
+        assert_eq!(refused(connect, 200, &["upgrade: websocket"]), Some(ResponseFault::NoUpgrade));
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod failover; // who takes over when those that come first cannot
 mod forwarding; // what happens to messages that pass
 mod framing; // where a message ends, nobody sees differently
 mod honoured; // a plugin gets what it asks for
+mod hostile; // plugins that mean harm
 mod house; // the house is as its map says
 mod instances; // one instance of a use on each worker
 mod large_heads; // what is large is refused at its limit

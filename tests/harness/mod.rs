@@ -14,6 +14,7 @@ pub mod origin;
 pub mod raw;
 pub mod scrape;
 pub mod statistics;
+pub mod text;
 
 use std::future::Future;
 use std::time::Duration;

@@ -3,7 +3,8 @@
 //!
 //! What failures cost decides. A trap is over in microseconds and a fresh instance costs little more, so one client that has
 //! found a request which makes a policy trap does not take the policy away from all others: only a use that hardly ever
-//! succeeds is left out. Slow failures, above all those that use up their deadline, hold everybody up, and a few are enough.
+//! succeeds is left out. Slow failures, above all those that use up their deadline, hold everybody up, and a few are enough:
+//! among many calls that are good more than one in a hundred, and in a row so many, whatever was before.
 
 use std::time::Duration;
 
@@ -26,16 +27,30 @@ pub(super) struct Bypass {
     calls: u64,
     failures: u64,
     slow: u64,
+    /// Slow ones since the last call that succeeded.
+    in_a_row: u64,
     out_until: u64,
     /// How long the next time out is.
     next: u64,
     /// A time out has ended, and no call has succeeded since.
     probing: bool,
+    /// A call has failed, and none has succeeded since.
+    failing: bool,
 }
 
 impl Default for Bypass {
     fn default() -> Self {
-        Self { window_began: 0, calls: 0, failures: 0, slow: 0, out_until: 0, next: FIRST, probing: false }
+        Self {
+            window_began: 0,
+            calls: 0,
+            failures: 0,
+            slow: 0,
+            in_a_row: 0,
+            out_until: 0,
+            next: FIRST,
+            probing: false,
+            failing: false,
+        }
     }
 }
 
@@ -57,6 +72,10 @@ impl Bypass {
 
     /// A call succeeded: the first one after a time out ends the matter.
     pub(super) fn succeeded(&mut self, now: u64) {
+        if !self.failing {
+            return;
+        }
+        (self.failing, self.in_a_row) = (false, 0);
         if self.probing {
             self.probing = false;
             if self.slow == 0 {
@@ -69,8 +88,10 @@ impl Bypass {
     /// A call failed by its own fault: how long the use is left out now, if that was one too many.
     pub(super) fn failed(&mut self, now: u64, slow: bool) -> Option<Duration> {
         self.failures += 1;
+        self.failing = true;
         self.slow += u64::from(slow);
-        let too_slow = self.slow >= FAILURES && self.slow * SLOW_SHARE > self.calls;
+        self.in_a_row += u64::from(slow);
+        let too_slow = self.slow >= FAILURES && (self.slow * SLOW_SHARE > self.calls || self.in_a_row >= FAILURES);
         let useless = self.failures >= FAILURES && self.failures * 10 > self.calls * 9;
         if !self.probing && !too_slow && !useless {
             return None;
@@ -132,6 +153,19 @@ mod tests {
                 assert_eq!(bypass.failed(call * MS / 10, true), None, "call {call}");
             }
         }
+    }
+
+    #[test]
+    fn slow_failures_in_a_row_leave_it_out_however_good_it_was() {
+        let mut bypass = Bypass::default();
+        for call in 0..10_000 {
+            assert!(!bypass.leaves_out(call * MS / 10));
+            bypass.succeeded(call * MS / 10);
+        }
+        assert_eq!(failing(&mut bypass, &[1001, 1002, 1003, 1004], true), [0, 0, 0, 0]);
+        assert!(!bypass.leaves_out(1005 * MS));
+        bypass.succeeded(1005 * MS);
+        assert_eq!(failing(&mut bypass, &[1006, 1007, 1008, 1009, 1010], true), [0, 0, 0, 0, 100]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use super::answers::{Ended, Moment, Outcome, Routed, Selected};
 use super::bindings::exports::sluice::plugin::{response, routing, selection};
 use super::context::{Phase, ResponseHead, request_handle, response_handle};
-use super::guest_log::escape;
+use super::guest_log::short;
 use super::instance::Instance;
 use super::slot::Slot;
 use super::{Failure, Hook, key};
@@ -190,7 +190,7 @@ impl Slot {
             guests.state.as_ref().map(|hook| hook.call_restore(store, version, saved)).transpose()
         })?;
         if let Some(Err(reason)) = restored {
-            tracing::info!(target: "plugin", r#use = %self.owner.name, reason = %escape(&reason), "starts cold");
+            tracing::info!(target: "plugin", r#use = %self.owner.name, reason = %short(&reason), "starts cold");
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use wasmtime::component::Component;
 use wasmtime::{Config, Engine, OptLevel};
 
 use super::LoadError;
-use super::guest_log::escape;
+use super::guest_log::short;
 use super::load::Digest;
 
 /// The argument that makes the binary a compiler.
@@ -31,7 +31,7 @@ const WALL: Duration = Duration::from_secs(4 * CPU_SECONDS);
 /// Between two looks at the child.
 const LOOK: Duration = Duration::from_millis(2);
 /// Bytes of the child's complaint.
-const MOST_SAID: u64 = 16 * 1024;
+const MOST_SAID: u64 = 4 * 1024;
 /// Wasm stack of a guest, bytes.
 const STACK: usize = 256 * 1024;
 
@@ -64,14 +64,19 @@ impl Compiler {
 
     /// The compiled component, from the cache or from the child.
     pub(super) fn component(&self, engine: &Engine, bytes: &[u8], digest: &Digest) -> Result<Component, LoadError> {
-        let mut hasher = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        let file = self.cache.join(format!("{}-{:016x}", digest.hex(), hasher.finish()));
+        let file = self.place(engine, digest);
         if let Some(component) = load(engine, &file) {
             return Ok(component);
         }
         self.compile(bytes, &file)?;
         load(engine, &file).ok_or_else(|| LoadError::Compile("the compiled code does not load".into()))
+    }
+
+    /// Where the compiled code of such a component is kept.
+    pub(super) fn place(&self, engine: &Engine, digest: &Digest) -> PathBuf {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        self.cache.join(format!("{}-{:016x}", digest.hex(), hasher.finish()))
     }
 
     fn compile(&self, bytes: &[u8], file: &Path) -> Result<(), LoadError> {
@@ -109,7 +114,7 @@ impl Compiler {
             let said = String::from_utf8_lossy(&said);
             Err(LoadError::Compile(match said.trim() {
                 "" => format!("the compiler was stopped ({}): too much memory or time", status),
-                reason => escape(reason),
+                reason => short(reason),
             }))
         }
     }

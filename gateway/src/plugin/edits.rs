@@ -47,7 +47,8 @@ impl FieldEdit {
         }
     }
 
-    fn size(&self) -> usize {
+    /// Bytes of name and value.
+    pub(super) fn size(&self) -> usize {
         match self {
             FieldEdit::Set(name, value) | FieldEdit::Append(name, value) => name.as_str().len() + value.len(),
             FieldEdit::Remove(name) => name.as_str().len(),

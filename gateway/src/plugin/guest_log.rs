@@ -45,8 +45,7 @@ impl Lines {
         if !enabled(level) || !self.may_write(use_name) {
             return;
         }
-        let (message, _) = message.split_at(message.floor_char_boundary(LONGEST));
-        let message = escape(message);
+        let message = short(message);
         match level {
             Level::TRACE => tracing::trace!(target: "guest", r#use = use_name, "{message}"),
             Level::DEBUG => tracing::debug!(target: "guest", r#use = use_name, "{message}"),
@@ -92,6 +91,12 @@ impl Lines {
         self.written += 1;
         true
     }
+}
+
+/// What a plugin says, or makes the engine say, as part of a line: escaped, and no longer than a line of its own may be.
+pub(super) fn short(message: &str) -> String {
+    let (message, _) = message.split_at(message.floor_char_boundary(LONGEST));
+    escape(message)
 }
 
 /// Control characters, ANSI escapes and line separators among them, as `\u{1b}`.

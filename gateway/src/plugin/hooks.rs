@@ -5,6 +5,7 @@ use wasmtime::{AsContextMut, Result};
 
 use super::bindings::exports::sluice::plugin as exports;
 use super::context::Context;
+use super::guest_log::short;
 use super::instance::Guests;
 use super::{LoadError, PACKAGE};
 
@@ -65,7 +66,7 @@ impl Hooks {
                 ours.is_some_and(|(name, _)| name == interface)
             })
         };
-        let shape = |error: wasmtime::Error| LoadError::Shape(format!("{error:#}"));
+        let shape = |error: wasmtime::Error| LoadError::Shape(short(&format!("{error:#}")));
         macro_rules! find {
             ($interface:ident) => {
                 match has(stringify!($interface)) {
@@ -74,7 +75,7 @@ impl Hooks {
                 }
             };
         }
-        let none = || LoadError::NoHook(if names.is_empty() { "nothing".into() } else { names.join(", ") });
+        let none = || LoadError::NoHook(if names.is_empty() { "nothing".into() } else { short(&names.join(", ")) });
         let hooks = Self {
             lifecycle: find!(lifecycle).ok_or_else(none)?,
             routing: find!(routing),

@@ -10,7 +10,7 @@ use wasmtime::{Store, Trap};
 use super::bindings::exports::sluice::plugin as exports;
 use super::context::{Context, Phase, Wishes};
 use super::deadline::{Stop, TICK, Ticker};
-use super::guest_log::escape;
+use super::guest_log::short;
 use super::uses::Use;
 use super::{Failure, Issue, LoadError, Plugin};
 use crate::endpoint::Members;
@@ -19,6 +19,8 @@ use crate::endpoint::Members;
 const CONFIGURE: Duration = Duration::from_millis(500);
 /// CPU time for taking in a new set of endpoints.
 const SET_ENDPOINTS: Duration = Duration::from_millis(50);
+/// Mistakes in a configuration that are told at once.
+const MOST_ISSUES: usize = 32;
 /// Handles that a guest may hold.
 const MOST_HANDLES: usize = 64;
 
@@ -59,8 +61,8 @@ impl Instance {
             Ok(Ok(())) => {}
             Ok(Err(issues)) => {
                 let issue =
-                    |issue: exports::lifecycle::Issue| Issue { at: escape(&issue.at), message: escape(&issue.message) };
-                return Err(LoadError::Configure(issues.into_iter().map(issue).collect()));
+                    |issue: exports::lifecycle::Issue| Issue { at: short(&issue.at), message: short(&issue.message) };
+                return Err(LoadError::Configure(issues.into_iter().take(MOST_ISSUES).map(issue).collect()));
             }
             Err(failure) => return Err(LoadError::Failed("configure", failure)),
         }
@@ -98,12 +100,19 @@ impl Instance {
         store.data_mut().budget.begin(CONFIGURE);
         store.set_epoch_deadline(1);
         ticker.mark();
-        let instance = plugin.pre.instantiate(&mut store);
-        let guests = instance.and_then(|instance| plugin.hooks.load(&mut store, &instance));
-        match guests {
-            Ok(guests) => Ok(Self { store, guests, ticker, worn_at: usize::MAX }),
-            Err(error) => Err(LoadError::Failed("start", failure(&mut store, &error))),
-        }
+        // What a start function does is a call as well. The store is dropped after any failure.
+        let made = catch_unwind(AssertUnwindSafe(|| plugin.pre.instantiate(&mut store)));
+        let failed = match made {
+            Ok(Ok(made)) => {
+                // Here the types of exports are held against the contract; those of imports were when it was loaded.
+                let guests = plugin.hooks.load(&mut store, &made);
+                let guests = guests.map_err(|error| LoadError::Shape(short(&format!("{error:#}"))))?;
+                return Ok(Self { store, guests, ticker, worn_at: usize::MAX });
+            }
+            Ok(Err(error)) => failure(&mut store, &error),
+            Err(panic) => Failure::HostPanic(panic_text(panic.as_ref())),
+        };
+        Err(LoadError::Failed("start", failed))
     }
 
     /// Bytes of its memories.
@@ -160,6 +169,7 @@ impl Instance {
         let context = self.store.data_mut();
         context.phase = phase;
         context.edits.clear();
+        context.limits.refused = false;
         context.budget.begin(cpu);
         self.store.set_epoch_deadline(1);
         self.ticker.mark();
@@ -182,7 +192,7 @@ fn failure(store: &mut Store<Context>, error: &wasmtime::Error) -> Failure {
         (Some(Stop::Wall(limit)), _) => Failure::WallStop(limit),
         _ if context.limits.refused => Failure::Memory(context.owner.limits.memory),
         (None, Some(trap)) => Failure::Trap(trap.to_string()),
-        (None, None) => Failure::Trap(format!("{error:#}")),
+        (None, None) => Failure::Trap(short(&format!("{error:#}"))),
     }
 }
 

@@ -11,6 +11,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use super::compile::Compiler;
 use super::context::{Context, Phase};
 use super::deadline::Ticker;
+use super::guest_log::short;
 use super::hooks::{Hook, Hooks};
 use super::instance::Instance;
 use super::sealing::SealingKeys;
@@ -18,8 +19,8 @@ use super::uses::{Use, UseSettings};
 use super::{CONTRACT, LoadError, PACKAGE, bindings, compile, wasi};
 use crate::config::model::{PluginLimits, PluginSource};
 
-/// Bytes of a component file.
-const LARGEST: usize = 64 * 1024 * 1024;
+/// Most bytes of a component file.
+pub const LARGEST: usize = 64 * 1024 * 1024;
 
 /// SHA-256 of a component; prints as its first twelve digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,11 +118,11 @@ impl Plugin {
         let described = instance
             .call(Phase::Running, Duration::from_millis(500), |guests, store| guests.lifecycle.call_describe(store));
         let said = described.map_err(|failure| LoadError::Failed("describe", failure))?;
-        let short = |text: String| text.chars().filter(|c| !c.is_control()).take(200).collect();
+        let brief = |text: String| text.chars().filter(|c| !c.is_control()).take(200).collect();
         self.description = Description {
-            name: short(said.name),
-            version: short(said.version),
-            summary: short(said.summary),
+            name: brief(said.name),
+            version: brief(said.version),
+            summary: brief(said.summary),
             config_schema: said.config_schema,
         };
         Ok(())
@@ -165,7 +166,7 @@ impl Host {
         let digest = Digest::of(bytes);
         let component = self.compiler.component(&self.engine, bytes, &digest)?;
         let linker = self.link(&component)?;
-        let shape = |error: wasmtime::Error| LoadError::Shape(format!("{error:#}"));
+        let shape = |error: wasmtime::Error| LoadError::Shape(short(&format!("{error:#}")));
         let pre = linker.instantiate_pre(&component).map_err(shape)?;
         let mut plugin = Plugin {
             name: name.to_owned(),
@@ -186,7 +187,7 @@ impl Host {
 
     /// The contract, and as much inert WASI as this component imports; anything else is refused by name.
     fn link(&self, component: &Component) -> Result<Linker<Context>, LoadError> {
-        let shape = |error: wasmtime::Error| LoadError::Shape(format!("{error:#}"));
+        let shape = |error: wasmtime::Error| LoadError::Shape(short(&format!("{error:#}")));
         let mut linker = self.contract.clone();
         let component_type = component.component_type();
         for (import, item) in component_type.imports(&self.engine) {
@@ -221,11 +222,11 @@ fn look_at(bytes: &[u8]) -> Result<(), LoadError> {
 /// An interface of the contract has to be of a version that this gateway speaks.
 fn check_contract(name: &str) -> Result<(), LoadError> {
     let Some((_, version)) = name.strip_prefix(PACKAGE).and_then(|name| name.split_once('@')) else {
-        return Err(LoadError::Import(name.to_owned()));
+        return Err(LoadError::Import(short(name)));
     };
     let speaks = version.strip_prefix(CONTRACT).is_some_and(|patch| patch.starts_with('.'));
     match speaks {
         true => Ok(()),
-        false => Err(LoadError::Contract { found: name.to_owned(), speaks: CONTRACT }),
+        false => Err(LoadError::Contract { found: short(name), speaks: CONTRACT }),
     }
 }

@@ -27,6 +27,8 @@ mod share;
 mod shared;
 mod slot;
 mod state_dir;
+#[cfg(test)]
+mod tests;
 mod trial;
 mod uses;
 mod wasi;
@@ -36,7 +38,7 @@ pub use context::ResponseHead;
 pub use edits::Reply;
 pub use failure::{Failure, FailureKind, Issue, LoadError};
 pub use hooks::Hook;
-pub use load::{Description, Digest, Host, Plugin};
+pub use load::{Description, Digest, Host, LARGEST, Plugin};
 pub use sealing::SealingKeys;
 pub use slot::{Notice, Slot};
 pub use state_dir::{FileError, StateDir, read_key};

@@ -1,10 +1,16 @@
 //! From the `[[plugin]]`s of a configuration to loaded versions.
 
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use rustix::fs::OFlags;
+
 use crate::config::model::{self, PluginSource};
-use crate::plugin::{self, Host, LoadError, Plugin, SealingKeys};
+use crate::plugin::{self, Host, LARGEST, LoadError, Plugin, SealingKeys};
 
 /// The version that `live` gives, else what the source has now. All at once, since most of the time is the compiler's and each
 /// has a process of its own. One outcome for each.
@@ -34,8 +40,7 @@ pub fn read(source: &PluginSource) -> Result<Vec<u8>, LoadError> {
             None => Err(LoadError::Unreadable(format!("no built-in plugin is called {name}"))),
         },
         PluginSource::File { path, sha256 } => {
-            let unreadable = |error| LoadError::Unreadable(format!("{}: {error}", path.display()));
-            let bytes = std::fs::read(path).map_err(unreadable)?;
+            let bytes = read_file(path)?;
             let found = plugin::Digest::of(&bytes);
             match sha256 {
                 Some(wanted) if *wanted != found.0 => {
@@ -45,4 +50,22 @@ pub fn read(source: &PluginSource) -> Result<Vec<u8>, LoadError> {
             }
         }
     }
+}
+
+/// Reads a file, and waits for nobody: a pipe without a writer is no plugin, and neither is a device without an end.
+fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |error: io::Error| LoadError::Unreadable(format!("{}: {error}", path.display()));
+    let nonblocking = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    if !about.is_file() {
+        return Err(unreadable(io::Error::other("not a regular file")));
+    }
+    if about.len() > LARGEST as u64 {
+        return Err(LoadError::TooLarge(about.len() as usize, LARGEST));
+    }
+    let mut bytes = Vec::with_capacity(about.len() as usize);
+    // Somebody may be writing to it.
+    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
 }

@@ -7,15 +7,16 @@ use wasmtime::{Result, bail};
 use crate::observe::metrics::{Kind, Metric};
 use crate::plugin::bindings::sluice::plugin::metrics::Host;
 use crate::plugin::context::{Context, Phase};
+use crate::plugin::guest_log::short;
 
 impl Context {
     fn open_metric(&mut self, kind: Kind, name: String, help: String) -> Result<u32> {
         if self.phase != Phase::Configuring {
-            bail!("metric `{}` opened outside `configure`", name.escape_debug());
+            bail!("a metric opened outside `configure`: `{}`", short(&name));
         }
         let metric = match self.state.metrics.open(kind, &name, &help) {
             Ok(metric) => metric,
-            Err(reason) => bail!("metric `{}`: {reason}", name.escape_debug()),
+            Err(reason) => bail!("{reason}: metric `{}`", short(&name)),
         };
         let known = self.metrics.iter().position(|known| Arc::ptr_eq(known, &metric));
         let position = known.unwrap_or_else(|| {

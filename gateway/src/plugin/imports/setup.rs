@@ -6,6 +6,7 @@ use crate::plugin::bindings::sluice::plugin::setup::{Edit, Host, RespondWhen};
 use crate::plugin::bindings::sluice::plugin::types::KeySource;
 use crate::plugin::context::{self, Context, Phase};
 use crate::plugin::edits::{self, FieldEdit};
+use crate::plugin::guest_log::short;
 
 /// Most bytes of a body that a routing plugin may see.
 const MOST_BODY: u32 = 64 * 1024;
@@ -95,6 +96,7 @@ impl Host for Context {
     }
 
     fn prepare(&mut self, edits: Vec<Edit>) -> Result<u32> {
+        let most = self.owner.limits.output;
         let prepared = &mut self.configuring()?.wishes.prepared;
         if prepared.len() >= MOST_PREPARED {
             bail!("more than {MOST_PREPARED} sets of prepared edits");
@@ -102,7 +104,13 @@ impl Host for Context {
         if edits.len() > MOST_EDITS {
             bail!("{} prepared edits in one set, {MOST_EDITS} at most", edits.len());
         }
-        prepared.push(edits.into_iter().map(check).collect::<Result<_>>()?);
+        let edits = edits.into_iter().map(check).collect::<Result<Vec<_>>>()?;
+        // What no call may write is not kept for one.
+        let size: usize = edits.iter().map(FieldEdit::size).sum();
+        if size > most {
+            bail!("prepared edits of {size} bytes, {most} at most");
+        }
+        prepared.push(edits);
         Ok(prepared.len() as u32 - 1)
     }
 }
@@ -112,7 +120,7 @@ fn check(edit: Edit) -> Result<FieldEdit> {
         Edit::Set((name, value)) | Edit::Append((name, value)) => (name, value.as_str()),
         Edit::Remove(name) => (name, ""),
     };
-    let illegal = |error| wasmtime::format_err!("prepared edit of `{}`: {error:?}", name.escape_debug());
+    let illegal = |error| wasmtime::format_err!("{error:?}: prepared edit of `{}`", short(name));
     let name = edits::writable_name(name).map_err(illegal)?;
     let value = edits::value(value).map_err(illegal)?;
     Ok(match edit {

@@ -53,11 +53,13 @@ fn config(shape: &Shape) -> Config {
         threads_enabled: false,
         max_data_segments: 4,
         max_element_segments: 4,
-        max_funcs: 20,
+        max_funcs: shape.imported as usize + 40,
         min_funcs: 4,
         max_instructions: 400,
         max_table_elements: 1_000,
         max_tables: 1,
+        // The shape's own types have room as well.
+        max_type_size: 100_000,
         ..Config::default()
     }
 }

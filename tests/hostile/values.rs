@@ -237,9 +237,12 @@ async fn f7_pointers_and_numbers_that_cannot_be_are_traps() {
         traps(
             "a metric with a name of a million bytes",
             "selection",
-            Text::that("select", "(drop (call $counter (i32.const 65536) (i32.const 1000000) (i32.const 0) (i32.const 0)))")
-                .imports(COUNTER)
-                .memory("20"),
+            Text::that(
+                "select",
+                "(drop (call $counter (i32.const 65536) (i32.const 1000000) (i32.const 0) (i32.const 0)))",
+            )
+            .imports(COUNTER)
+            .memory("20"),
             "opened outside `configure`",
         ),
         selects("setup out of time", "(call $see_request)", "", "`setup` called outside `configure`"),

@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+use super::Hook;
+
 /// Failures and calls are counted over this, in microseconds.
 const WINDOW: u64 = 60_000_000;
 /// So many failures are needed in any case.
@@ -27,15 +29,15 @@ pub(super) struct Bypass {
     calls: u64,
     failures: u64,
     slow: u64,
-    /// Slow ones since the last call that succeeded.
+    /// Slow ones since a call of that hook succeeded.
     in_a_row: u64,
     out_until: u64,
     /// How long the next time out is.
     next: u64,
-    /// A time out has ended, and no call has succeeded since.
+    /// A time out has ended, and the hook that failed has not succeeded since.
     probing: bool,
-    /// A call has failed, and none has succeeded since.
-    failing: bool,
+    /// The hook that failed last and has not succeeded since. What another one does says nothing of it.
+    failing: Option<Hook>,
 }
 
 impl Default for Bypass {
@@ -49,7 +51,7 @@ impl Default for Bypass {
             out_until: 0,
             next: FIRST,
             probing: false,
-            failing: false,
+            failing: None,
         }
     }
 }
@@ -70,12 +72,12 @@ impl Bypass {
         false
     }
 
-    /// A call succeeded: the first one after a time out ends the matter.
-    pub(super) fn succeeded(&mut self, now: u64) {
-        if !self.failing {
+    /// A call succeeded: the first one after a time out ends the matter, if it is of the hook that failed.
+    pub(super) fn succeeded(&mut self, now: u64, hook: Hook) {
+        if self.failing != Some(hook) {
             return;
         }
-        (self.failing, self.in_a_row) = (false, 0);
+        (self.failing, self.in_a_row) = (None, 0);
         if self.probing {
             self.probing = false;
             if self.slow == 0 {
@@ -86,9 +88,9 @@ impl Bypass {
     }
 
     /// A call failed by its own fault: how long the use is left out now, if that was one too many.
-    pub(super) fn failed(&mut self, now: u64, slow: bool) -> Option<Duration> {
+    pub(super) fn failed(&mut self, now: u64, hook: Hook, slow: bool) -> Option<Duration> {
         self.failures += 1;
-        self.failing = true;
+        self.failing = Some(hook);
         self.slow += u64::from(slow);
         self.in_a_row += u64::from(slow);
         let too_slow = self.slow >= FAILURES && (self.slow * SLOW_SHARE > self.calls || self.in_a_row >= FAILURES);
@@ -119,10 +121,11 @@ mod tests {
     use super::*;
 
     const MS: u64 = 1_000;
+    const SELECT: Hook = Hook::Selection;
 
     /// One call each at those milliseconds, all failing: the pauses that follow, 0 for none, and nothing where it is out.
     fn failing(bypass: &mut Bypass, at: &[u64], slow: bool) -> Vec<u64> {
-        let call = |&ms: &u64| (!bypass.leaves_out(ms * MS)).then(|| bypass.failed(ms * MS, slow));
+        let call = |&ms: &u64| (!bypass.leaves_out(ms * MS)).then(|| bypass.failed(ms * MS, SELECT, slow));
         at.iter().filter_map(call).map(|pause| pause.unwrap_or_default().as_millis() as u64).collect()
     }
 
@@ -149,8 +152,9 @@ mod tests {
         let mut bypass = Bypass::default();
         for call in 0..10_000 {
             assert!(!bypass.leaves_out(call * MS / 10));
-            if call % 150 == 149 {
-                assert_eq!(bypass.failed(call * MS / 10, true), None, "call {call}");
+            match call % 150 {
+                149 => assert_eq!(bypass.failed(call * MS / 10, SELECT, true), None, "call {call}"),
+                _ => bypass.succeeded(call * MS / 10, SELECT),
             }
         }
     }
@@ -160,12 +164,28 @@ mod tests {
         let mut bypass = Bypass::default();
         for call in 0..10_000 {
             assert!(!bypass.leaves_out(call * MS / 10));
-            bypass.succeeded(call * MS / 10);
+            bypass.succeeded(call * MS / 10, SELECT);
         }
         assert_eq!(failing(&mut bypass, &[1001, 1002, 1003, 1004], true), [0, 0, 0, 0]);
         assert!(!bypass.leaves_out(1005 * MS));
-        bypass.succeeded(1005 * MS);
+        bypass.succeeded(1005 * MS, SELECT);
         assert_eq!(failing(&mut bypass, &[1006, 1007, 1008, 1009, 1010], true), [0, 0, 0, 0, 100]);
+    }
+
+    #[test]
+    fn what_another_hook_does_well_does_not_count() {
+        let mut bypass = Bypass::default();
+        let ticks = |bypass: &mut Bypass, now| {
+            assert!(!bypass.leaves_out(now));
+            bypass.succeeded(now, Hook::Timer);
+        };
+        (0..10_000).for_each(|call| ticks(&mut bypass, call * MS / 10));
+        for (ms, pause) in [(1001, 0), (1002, 0), (1003, 0), (1004, 0), (1005, 100), (1106, 200)] {
+            assert_eq!(failing(&mut bypass, &[ms], true), [pause], "after {ms} ms");
+            if pause == 0 {
+                ticks(&mut bypass, ms * MS);
+            }
+        }
     }
 
     #[test]
@@ -174,8 +194,8 @@ mod tests {
         for call in 0..10_000 {
             assert!(!bypass.leaves_out(call * MS), "call {call}");
             match call % 2 {
-                0 => assert_eq!(bypass.failed(call * MS, false), None),
-                _ => bypass.succeeded(call * MS),
+                0 => assert_eq!(bypass.failed(call * MS, SELECT, false), None),
+                _ => bypass.succeeded(call * MS, SELECT),
             }
         }
         assert!(bypass.is_worse_than_nothing(), "although a new version with that would go");
@@ -186,7 +206,7 @@ mod tests {
         let mut bypass = Bypass::default();
         assert_eq!(failing(&mut bypass, &[1, 2, 3, 4, 5, 105, 305], false), [0, 0, 0, 0, 100, 200, 400]);
         assert!(!bypass.leaves_out(705 * MS));
-        bypass.succeeded(705 * MS);
+        bypass.succeeded(705 * MS, SELECT);
         assert_eq!(failing(&mut bypass, &[706, 707, 708, 709, 710], false), [0, 0, 0, 0, 100]);
     }
 
@@ -195,7 +215,7 @@ mod tests {
         let mut bypass = Bypass::default();
         failing(&mut bypass, &[1, 2, 3, 4, 5, 105, 305], true);
         assert!(!bypass.leaves_out(61_000 * MS));
-        bypass.succeeded(61_000 * MS);
+        bypass.succeeded(61_000 * MS, SELECT);
         // One window forgets the failures, and a second one without any forgets how long the last pause was.
         assert!(!bypass.leaves_out(122_001 * MS));
         assert_eq!(failing(&mut bypass, &[122_002, 122_003, 122_004, 122_005, 122_006], true), [0, 0, 0, 0, 100]);

@@ -235,7 +235,7 @@ impl Slot {
         }
         match &outcome {
             Ok(_) => {
-                inside.bypass.succeeded(now);
+                inside.bypass.succeeded(now, hook);
                 self.look_after(inside);
             }
             Err(failure) => self.failed(inside, hook, failure),
@@ -320,7 +320,7 @@ impl Slot {
             self.report(hook, failure, left_out);
         }
         if failure.is_its_own() {
-            if let Some(pause) = inside.bypass.failed(inside.now_us, slow) {
+            if let Some(pause) = inside.bypass.failed(inside.now_us, hook, slow) {
                 self.say_bypassed(pause);
             }
             if inside.bypass.is_worse_than_nothing() && !inside.has_complained {

@@ -8,6 +8,7 @@
 mod harness;
 
 mod admin; // operators come in from this machine only
+mod admin_api; // operators see upstreams and drain endpoints
 mod bad_files; // a bad plugin file changes nothing
 mod balancing; // each way to choose an endpoint keeps its figures
 mod check; // everything that is wrong is told at once, at its place
@@ -19,12 +20,14 @@ mod discipline; // plugins that fail, take too much, or grow
 mod disconnects; // clients that leave leave nothing behind
 mod documents; // what the documents show is true
 mod drain; // SIGTERM answers all that was accepted
+mod ejection; // endpoints that fail are taken out, never too many, and come back
 mod endpoints; // who may be chosen, retry, ejection, the pool
 mod errors; // causes become statuses by one map
 mod extended_connect; // WebSocket over HTTP/2
 mod failover; // who takes over when those that come first cannot
 mod forwarding; // what happens to messages that pass
 mod framing; // where a message ends, nobody sees differently
+mod health; // endpoints are asked whether they may be used
 mod honoured; // a plugin gets what it asks for
 mod hostile; // plugins that mean harm
 mod house; // the house is as its map says
@@ -41,6 +44,7 @@ mod renewal; // certificates and keys are replaced under load
 mod routes; // which route takes a request
 mod schema; // editors know the keys, those of plugins too
 mod session_table; // sessions of the backends themselves
+mod slow_start; // endpoints that join or come back begin with little
 mod sticky; // sessions
 mod strangers; // what strangers write into fields
 mod streaming; // bodies stream past

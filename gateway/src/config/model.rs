@@ -1,6 +1,8 @@
 //! The configuration as the program uses it: every name resolved to an index, every default filled in, every text parsed.
 //! `resolve` makes it from the file; nothing below this line of the program ever sees a missing value or a name to look up.
 
+mod health;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::{KeyPath, Places};
+pub use health::{Check, Ejection, Health, HttpCheck, Statuses, SuccessRate};
 
 /// A whole configuration, without contradictions in itself.
 #[derive(Debug, Clone)]
@@ -348,8 +351,12 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
     /// Idle connections kept for each endpoint, over all workers. Default 32.
     pub idle_per_endpoint: usize,
+    /// How its endpoints are checked; none: not at all.
+    pub health: Option<Arc<Health>>,
     /// When an endpoint is taken out.
     pub ejection: Ejection,
+    /// How long an endpoint that joins or comes back takes to its full weight; none: no time.
+    pub slow_start: Option<Duration>,
     /// What to do when none may be chosen.
     pub when_all_bad: WhenAllBad,
 }
@@ -373,17 +380,6 @@ pub struct Endpoint {
     pub max_in_flight: Option<u32>,
     /// Finishes what it has and gets no new sessions.
     pub draining: bool,
-}
-
-/// When an endpoint is taken out by what is seen of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ejection {
-    /// After so many failed connections in a row; 0: never. Default 5.
-    pub consecutive_failures: u32,
-    /// For so long. Default 10 s.
-    pub period: Duration,
-    /// Of the endpoints at most this share, per mille. Default 500. Of two or more, one may always go.
-    pub at_most_per_mille: u32,
 }
 
 /// What to do when no endpoint may be chosen.

@@ -2,6 +2,7 @@
 //! against the JSON Schema that is made from them, and their comments are its descriptions, so they are written for users. This file
 //! has what concerns the whole gateway; listeners, plugins, routes and upstreams have files of their own.
 
+mod health;
 mod listener;
 mod plugin;
 mod route;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use health::{CheckKind, Ejection, Health};
 pub(super) use listener::{ClientCertificate, ClientFact, ClientProtocol, Listener, Tls, UnderscoreHeaders};
 pub(super) use plugin::{InlineUse, OnError, Plugin, PluginLimits, Use, UseHere};
 pub(super) use route::{Match, Route, RouteTimeouts};
@@ -30,8 +32,6 @@ pub(super) const NOT_BUILT_YET: &[&str] = &[
     "route.retry",
     "state",
     "upstream.discover",
-    "upstream.health",
-    "upstream.slow-start",
     "upstream.tls",
 ];
 
@@ -126,7 +126,7 @@ pub(super) enum Level {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Admin {
-    /// A loopback address and port: whoever reaches it may ask. Serves `GET /metrics`. Port 0 takes a free one.
+    /// A loopback address and port: whoever reaches it may ask and order. Serves `GET /metrics` and `/api/v1`. Port 0 takes a free one.
     pub(super) address: ListenAddress,
 }
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::statuses::{Factor, StatusRange};
 use super::units::{Share, Size, Time};
 
 /// Looks at a text of the given JSON Schema format; formats that are not from here are left alone.
@@ -66,6 +67,8 @@ kinds! {
     Time, "sluice-duration", "^[0-9]+(us|ms|s|m|h|d)$", "a duration like \"10s\"", ["10s"];
     Size, "sluice-size", "^[0-9]+(B|KiB|MiB|GiB)$", "a size like \"32KiB\"", ["32KiB"];
     Share, "sluice-share", r"^[0-9]+(\.[0-9])?%$", "a share like \"50%\"", ["50%"];
+    Factor, "sluice-factor", r"^[0-9]+(\.[0-9]{1,3})?$", "a factor like \"1.9\"", ["1.9"];
+    StatusRange, "sluice-status-range", "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$", "a status or a range like \"200-299\"", ["200-299"];
     ListenAddress, "sluice-listen-address", r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$",
         "an IP address and a port like \"0.0.0.0:8443\" or \"[::]:8443\"", ["0.0.0.0:8443"];
     EndpointAddress, "sluice-endpoint-address", r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]+$",

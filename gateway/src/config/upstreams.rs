@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::health;
 use super::key_path::KeyPath;
-use super::model::{Ejection, Endpoint, Upstream, WhenAllBad};
+use super::model::{Endpoint, Upstream, WhenAllBad};
 use super::problem::Report;
 use super::raw;
 use super::uses::{Sees, Standing, Uses};
@@ -27,11 +28,9 @@ pub(super) fn upstreams(raw: Vec<raw::Upstream>, uses: &mut Uses<'_>, report: &m
             selection: uses.chain(chain, &standing, report),
             endpoints: endpoints(upstream.endpoints, &at.key("endpoints"), report),
             idle_per_endpoint: upstream.pool.idle_per_endpoint,
-            ejection: Ejection {
-                consecutive_failures: upstream.ejection.consecutive_failures,
-                period: upstream.ejection.period.0,
-                at_most_per_mille: upstream.ejection.at_most.0,
-            },
+            health: upstream.health.map(|raw| health::health(raw, &at.key("health"), report)),
+            ejection: health::ejection(upstream.ejection),
+            slow_start: upstream.slow_start.map(|window| window.0),
             when_all_bad: match upstream.when_all_bad {
                 raw::WhenAllBad::UseAll => WhenAllBad::UseAll,
                 raw::WhenAllBad::Refuse => WhenAllBad::Refuse,

@@ -1,12 +1,14 @@
 //! What happens beside the traffic, on one thread of its own: files are watched, plugins swapped, the configuration reloaded,
-//! versions that fail taken back, slots that lost an instance get a new one, and operators are told figures. It reaches
-//! workers by sending them [`Change`]s, and never waits for one that is gone.
+//! versions that fail taken back, slots that lost an instance get a new one, endpoints are checked and looked after, and operators are told
+//! figures. It reaches workers by sending them [`Change`]s, and never waits for one that is gone.
 
 mod admin;
 mod figures;
+mod health;
 mod reload;
 mod slots;
 mod swap;
+mod upkeep;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +19,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
@@ -26,6 +29,7 @@ use crate::observe::Connections;
 use crate::plugin::{Digest, Host, Notice, Slot, StateDir};
 use crate::state::{Bind, Built, Change, Serving};
 use figures::Figures;
+use health::Checks;
 pub use reload::digest;
 use swap::History;
 use watch::Watch;
@@ -87,6 +91,8 @@ struct Control {
     serving: Serving,
     /// What serves, and what was done, for those who ask.
     figures: Arc<Figures>,
+    /// Endpoints that are asked whether they may be used.
+    checks: Checks,
     workers: Vec<mpsc::Sender<Change>>,
     noticed: mpsc::Receiver<Notice>,
     notices: mpsc::Sender<Notice>,
@@ -105,11 +111,12 @@ struct Control {
 pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.max_blocking_threads(BUILDERS).enable_all().build()?;
-    std::thread::Builder::new().name("sluice-control".into()).spawn(move || runtime.block_on(run(setup)))
+    let lookups = health::lookups()?;
+    std::thread::Builder::new().name("sluice-control".into()).spawn(move || runtime.block_on(run(setup, lookups)))
 }
 
-async fn run(setup: Setup) {
-    let (mut control, mut orders) = Control::new(setup);
+async fn run(setup: Setup, lookups: Runtime) {
+    let (mut control, mut orders) = Control::new(setup, lookups);
     control.watch.follow(control.files());
     // When to read the configuration and its files again.
     let mut due: Option<Instant> = None;
@@ -144,11 +151,14 @@ async fn run(setup: Setup) {
 
 impl Control {
     /// Serves operators from now on, and gives what they order. Needs a runtime around it.
-    fn new(setup: Setup) -> (Self, mpsc::Receiver<Order>) {
+    fn new(setup: Setup, lookups: Runtime) -> (Self, mpsc::Receiver<Order>) {
         let figures = Figures::new(setup.serving.clone(), setup.connections, setup.started);
         if let Some(socket) = setup.admin {
             tokio::spawn(admin::serve(socket, figures.clone()));
         }
+        tokio::spawn(upkeep::keep(figures.clone()));
+        let mut checks = Checks::new(figures.clone(), lookups);
+        checks.follow(&setup.serving.plan);
         let control = Self {
             host: setup.host,
             path: std::path::absolute(&setup.file).unwrap_or_else(|_| setup.file.clone()),
@@ -158,6 +168,7 @@ impl Control {
             bind: setup.bind,
             serving: setup.serving,
             figures,
+            checks,
             workers: setup.workers,
             noticed: setup.noticed,
             notices: setup.notices,
@@ -205,6 +216,7 @@ impl Control {
             let _ = waiting.await;
         }
         self.figures.serves(serving.clone());
+        self.checks.follow(&serving.plan);
         self.serving = serving;
     }
 

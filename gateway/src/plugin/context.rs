@@ -100,7 +100,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(owner: Arc<Use>, slot: usize, trial: bool) -> Self {
         let state = if trial { Arc::new(owner.shared.copy()) } else { owner.shared.clone() };
-        let members = Arc::new(Members { endpoints: Vec::new(), conditions: Vec::new() });
+        let members = Arc::new(Members::default());
         Self {
             state,
             slot,

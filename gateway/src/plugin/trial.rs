@@ -39,7 +39,7 @@ impl Plugin {
         slot.wake()?;
         let members = match &owner.upstream {
             Some(upstream) => upstream.set.snapshot(),
-            None => Arc::new(Members { endpoints: Vec::new(), conditions: Vec::new() }),
+            None => Arc::default(),
         };
         let mut random = fastrand::Rng::with_seed(owner.seed);
         for number in 0..QUESTIONS {

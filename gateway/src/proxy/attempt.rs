@@ -184,6 +184,7 @@ async fn send(
             }
             Err(SendError::Unsent(unsent)) => {
                 attempt.failed(OutcomeKind::Reset, limit);
+                exchange.state.upstream(upstream).1.failed(attempt.endpoint());
                 *body = unsent.into_body();
                 let cause = Cause::Broken(id, "closed before the request was sent".into());
                 return Err(Failed { cause, may_retry: true });
@@ -193,10 +194,12 @@ async fn send(
             }
             Err(SendError::TimedOut(limit)) => {
                 attempt.failed(OutcomeKind::TimedOut, limit);
+                exchange.state.upstream(upstream).1.failed(attempt.endpoint());
                 return Err(Failed { cause: Cause::TimedOut(id, limit), may_retry: false });
             }
             Err(error) => {
                 attempt.failed(OutcomeKind::Reset, limit);
+                exchange.state.upstream(upstream).1.failed(attempt.endpoint());
                 let may_retry = replayable && error.is_closed();
                 return Err(Failed { cause: Cause::Broken(id, error.to_string()), may_retry });
             }
@@ -210,7 +213,7 @@ async fn send(
             }
         };
     };
-    take_in(exchange, attempt, lease, response).await
+    take_in(exchange, upstream, attempt, lease, response).await
 }
 
 /// A connection: one that idles, if `may_reuse`, or a new one.
@@ -228,14 +231,11 @@ async fn connect(
     let live = exchange.state.upstream(upstream).1;
     let limit = exchange.timeouts().connect;
     match pool.open(&endpoint, limit).await {
-        Ok(lease) => {
-            endpoint.reached();
-            Ok(lease)
-        }
+        Ok(lease) => Ok(lease),
         Err(error) => {
             attempt.failed(OutcomeKind::ConnectFailed, limit);
             if !error.is_our_own() {
-                live.unreachable(&endpoint);
+                live.failed(&endpoint);
             }
             let cause = Cause::Connect(endpoint.settings.id.clone(), error);
             Err(Failed { cause, may_retry: true })
@@ -254,6 +254,7 @@ fn onward(exchange: &Exchange, body: Body) -> Request<Body> {
 /// From the endpoint's response to an answer.
 async fn take_in(
     exchange: &mut Exchange,
+    upstream: UpstreamIndex,
     mut attempt: Box<Attempt>,
     lease: Lease,
     response: Response<Incoming>,
@@ -264,6 +265,7 @@ async fn take_in(
         Ok(content) => content,
         Err(fault) => {
             attempt.failed(OutcomeKind::Reset, exchange.timeouts().response_header);
+            exchange.state.upstream(upstream).1.failed(attempt.endpoint());
             let cause = Cause::Fault(attempt.endpoint().settings.id.clone(), fault);
             return Err(Failed { cause, may_retry: false });
         }
@@ -273,6 +275,7 @@ async fn take_in(
         _ => (Some(lease), None),
     };
     exchange.now = Instant::now();
+    exchange.state.upstream(upstream).1.answered(attempt.endpoint(), parts.status.as_u16());
     attempt.answered(parts.status.as_u16(), lease, exchange.now);
     exchange.record.upstream_time = attempt.latency;
     let body = match content {

@@ -252,7 +252,7 @@ fn keep_time(slot: &Arc<Slot>, state: &Rc<State>) {
     });
 }
 
-/// What is done now and then: outcomes handed over, endpoints taken back, old connections to them closed.
+/// What is done now and then: outcomes handed over, old connections to endpoints closed.
 async fn housekeeping(worker: Weak<Worker>) {
     let mut ticks = interval(FEEDBACK_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -264,7 +264,6 @@ async fn housekeeping(worker: Weak<Worker>) {
         for slot in state.slots.iter().filter(|slot| slot.plugin.has(Hook::Feedback)) {
             slot.observe();
         }
-        state.plan.upstreams.iter().for_each(|upstream| upstream.look());
         since_sweep += FEEDBACK_PERIOD;
         if since_sweep >= SWEEP_PERIOD {
             state.pool.sweep();

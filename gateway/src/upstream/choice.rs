@@ -46,18 +46,17 @@ pub fn admit(members: &Members, index: usize, tried: &[Arc<Endpoint>], keeps_dra
 /// Weighted random over all that may be chosen; none if there is nobody.
 pub fn fallback(members: &Members, tried: &[Arc<Endpoint>], random: u64) -> Option<usize> {
     let allowed = |index: &usize| admit(members, *index, tried, false).is_ok();
-    let weight = |index: usize| u64::from(members.endpoints.get(index).map_or(0, |e| e.settings.weight));
-    let total: u64 = (0..members.endpoints.len()).filter(allowed).map(weight).sum();
+    let total: u64 = (0..members.endpoints.len()).filter(allowed).map(|index| members.share(index)).sum();
     // Over 2^64 the bias of a remainder is beyond measure; another may fill up in between, hence `last`.
     let mut left = random.checked_rem(total)?;
     let mut last = None;
     for index in (0..members.endpoints.len()).filter(allowed) {
         last = Some(index);
-        let weight = weight(index);
-        if left < weight {
+        let share = members.share(index);
+        if left < share {
             break;
         }
-        left -= weight;
+        left -= share;
     }
     last
 }
@@ -83,6 +82,7 @@ mod tests {
         Members {
             endpoints: settings.iter().enumerate().map(endpoint).collect(),
             conditions: settings.iter().map(|(_, health)| *health).collect(),
+            warm_up: vec![1000; settings.len()],
         }
     }
 
@@ -112,10 +112,19 @@ mod tests {
     fn the_fallback_follows_weights_and_leaves_out_the_bad() {
         let members = members(&[(1, Health::Healthy), (5, Health::Unhealthy), (3, Health::Healthy)]);
         let mut counts = [0; 3];
-        for random in 0..400 {
-            counts[fallback(&members, &[], random).unwrap()] += 1;
+        let draws = 400;
+        for draw in 0..draws {
+            counts[fallback(&members, &[], draw * 4000 / draws).unwrap()] += 1;
         }
         assert_eq!(counts, [100, 0, 300]);
         assert_eq!(fallback(&members, &members.endpoints, 7), None);
+    }
+
+    #[test]
+    fn the_fallback_follows_slow_starts() {
+        let mut members = members(&[(1, Health::Healthy), (3, Health::Healthy)]);
+        members.warm_up[1] = 100;
+        let drawn: usize = (0..1300).filter_map(|random| fallback(&members, &[], random)).sum();
+        assert_eq!(drawn, 300);
     }
 }

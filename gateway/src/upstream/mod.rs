@@ -5,6 +5,7 @@ mod bell;
 mod choice;
 mod connection;
 mod ejection;
+mod outliers;
 mod pool;
 
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,8 @@ pub use connection::{ConnectError, Connection, SendError, Stream};
 pub use pool::{Lease, Pool};
 
 use crate::config::model;
-use crate::endpoint::{Endpoint, Set};
+use crate::endpoint::{Endpoint, Rules, Set};
+use ejection::Counting;
 
 /// A named group of endpoints, shared by all workers.
 #[derive(Debug)]
@@ -24,31 +26,31 @@ pub struct Upstream {
     /// Its endpoints.
     pub set: Arc<Set>,
     ejection: model::Ejection,
-    /// Held while endpoints are counted out or in.
-    counting: Mutex<()>,
+    counting: Mutex<Counting>,
 }
 
 impl Upstream {
     /// As configured. `before` is what the upstream of this name was until now: what has not changed stays, down to the very
     /// same object if nothing has.
     pub fn new(settings: &model::Upstream, before: Option<&Arc<Self>>) -> Arc<Self> {
+        let rules = Rules { when_all_bad: settings.when_all_bad, slow_start: settings.slow_start };
         let Some(before) = before else {
             let endpoints = settings.endpoints.iter().cloned().map(Endpoint::new).collect();
-            return Self::with(settings, Set::new(endpoints, settings.when_all_bad));
+            return Self::with(settings, Set::new(endpoints, rules));
         };
         let known = &before.set.load().endpoints;
         let endpoints: Vec<_> = settings.endpoints.iter().map(|endpoint| again(endpoint, known)).collect();
         let is_same = endpoints.len() == known.len() && endpoints.iter().zip(known).all(|(a, b)| Arc::ptr_eq(a, b));
-        match is_same && before.set.when_all_bad() == settings.when_all_bad {
+        match is_same && before.set.rules() == rules {
             true if before.ejection == settings.ejection => before.clone(),
             true => Self::with(settings, before.set.clone()),
-            false => Self::with(settings, Set::new(endpoints, settings.when_all_bad)),
+            false => Self::with(settings, Set::new(endpoints, rules)),
         }
     }
 
     fn with(settings: &model::Upstream, set: Arc<Set>) -> Arc<Self> {
         let (name, ejection) = (settings.name.clone(), settings.ejection.clone());
-        Arc::new(Self { name, set, ejection, counting: Mutex::new(()) })
+        Arc::new(Self { name, set, ejection, counting: Mutex::default() })
     }
 }
 
@@ -58,6 +60,6 @@ fn again(settings: &model::Endpoint, known: &[Arc<Endpoint>]) -> Arc<Endpoint> {
     match known.iter().find(is_it) {
         Some(known) if known.settings == *settings => known.clone(),
         Some(known) => known.under(settings.clone()),
-        None => Endpoint::new(settings.clone()),
+        None => Endpoint::joining(settings.clone()),
     }
 }

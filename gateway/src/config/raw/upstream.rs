@@ -1,14 +1,14 @@
 //! Keys of upstreams and their endpoints.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::UseHere;
+use super::health::{Ejection, Health};
 use crate::config::texts::{EndpointAddress, EndpointId, Name};
-use crate::config::units::{Share, Time};
+use crate::config::units::Time;
 
 /// A named group of endpoints.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,9 +28,13 @@ pub(in crate::config) struct Upstream {
     /// Connections that are kept.
     #[serde(default)]
     pub(in crate::config) pool: Pool,
-    /// When an endpoint is taken out by what is seen of it.
+    /// How endpoints are asked whether they may be used. Default: they are not.
+    pub(in crate::config) health: Option<Health>,
+    /// When an endpoint is taken out for what requests meet there.
     #[serde(default)]
     pub(in crate::config) ejection: Ejection,
+    /// How long an endpoint that joins or comes back takes to its full weight, from a tenth on. Default: no time.
+    pub(in crate::config) slow_start: Option<Time>,
     /// What to do when no endpoint may be chosen.
     #[serde(default)]
     pub(in crate::config) when_all_bad: WhenAllBad,
@@ -101,26 +105,6 @@ pub(in crate::config) struct Pool {
 impl Default for Pool {
     fn default() -> Pool {
         Pool { idle_per_endpoint: 32 }
-    }
-}
-
-/// When an endpoint is taken out by what is seen of it.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-pub(in crate::config) struct Ejection {
-    /// After so many failed connections in a row; 0: never.
-    #[schemars(range(max = 1_000_000))]
-    pub(in crate::config) consecutive_failures: u32,
-    /// For so long.
-    #[serde(rename = "for")]
-    pub(in crate::config) period: Time,
-    /// Of the endpoints at most this share; of two or more, one may always go.
-    pub(in crate::config) at_most: Share,
-}
-
-impl Default for Ejection {
-    fn default() -> Ejection {
-        Ejection { consecutive_failures: 5, period: Time(Duration::from_secs(10)), at_most: Share(500) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The example that the documentation ships: it loads, it shows every key, and it says the same in JSON.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
@@ -190,6 +191,24 @@ fn the_example_becomes_the_model() {
         max_in_flight: None,
         draining: false,
     };
+    let checks = Health {
+        check: Check::Grpc { service: "shop.Cart".to_owned(), host: None },
+        port: None,
+        interval: seconds(2),
+        jitter_per_mille: 100,
+        timeout: seconds(1),
+        healthy_after: 2,
+        unhealthy_after: 3,
+    };
+    let ejection = Ejection {
+        consecutive_failures: 5,
+        consecutive_errors: 0,
+        error_status: Statuses(vec![500..=599]),
+        success_rate: None,
+        period: seconds(10),
+        longest: seconds(300),
+        at_most_per_mille: 500,
+    };
     let app = Upstream {
         name: "app".into(),
         selection: vec![2, 3],
@@ -205,13 +224,35 @@ fn the_example_becomes_the_model() {
             },
         ],
         idle_per_endpoint: 32,
-        ejection: Ejection { consecutive_failures: 5, period: seconds(10), at_most_per_mille: 500 },
+        health: Some(Arc::new(Health {
+            check: Check::Http(HttpCheck {
+                path: "/healthz".to_owned(),
+                host: Some("app.internal".to_owned()),
+                status: Statuses(vec![200..=299]),
+                body: Some("ok".to_owned()),
+            }),
+            port: Some(9000),
+            ..checks.clone()
+        })),
+        ejection: Ejection {
+            success_rate: Some(SuccessRate {
+                interval: seconds(10),
+                endpoints: 5,
+                requests: 100,
+                deviations_per_mille: 1900,
+            }),
+            ..ejection.clone()
+        },
+        slow_start: Some(seconds(30)),
         when_all_bad: WhenAllBad::UseAll,
     };
     let next = Upstream {
         name: "app-next".into(),
         selection: vec![4, 5],
         endpoints: vec![plain("10.0.1.1:8080", "10.0.1.1:8080")],
+        health: Some(Arc::new(checks)),
+        ejection,
+        slow_start: None,
         ..app.clone()
     };
     assert_eq!(config.upstreams, [app, next]);

@@ -2,6 +2,7 @@
 
 mod editor;
 mod example;
+mod health;
 mod mistakes;
 
 use std::path::Path;

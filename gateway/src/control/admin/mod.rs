@@ -1,13 +1,16 @@
 //! Where operators come in: a listener on a loopback address, served by the control thread, so that whoever asks there takes
-//! nothing from the workers. `GET /metrics` tells all figures.
+//! nothing from the workers. `GET /metrics` tells all figures; `api` has the rest.
 //!
 //! Nobody has to say a password, so a request must at least mean this machine: its `Host` has to be a loopback address,
 //! `localhost`, or a name below it. A web page that makes a browser ask here under a name of its own (DNS rebinding) is refused.
 
+mod api;
 mod declared;
 mod format;
 mod lines;
+mod members;
 mod page;
+mod upstreams;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, TcpListener};
@@ -50,16 +53,16 @@ pub(super) async fn serve(socket: TcpListener, figures: Arc<Figures>) {
         }
     };
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Page(figures)));
+    registry.register_collector(Box::new(Page(figures.clone())));
     let (registry, places) = (Arc::new(registry), Arc::new(Semaphore::new(CONNECTIONS)));
     // It is never closed.
     while let Ok(place) = places.clone().acquire_owned().await {
         match socket.accept().await {
             Ok((stream, _)) => {
-                let registry = registry.clone();
+                let (registry, figures) = (registry.clone(), figures.clone());
                 tokio::spawn(async move {
                     // One that is too slow is cut off.
-                    let _ = timeout(EXCHANGE, exchange(stream, &registry)).await;
+                    let _ = timeout(EXCHANGE, exchange(stream, &registry, &figures)).await;
                     drop(place);
                 });
             }
@@ -71,12 +74,15 @@ pub(super) async fn serve(socket: TcpListener, figures: Arc<Figures>) {
     }
 }
 
-async fn exchange(stream: TcpStream, registry: &Registry) {
+async fn exchange(stream: TcpStream, registry: &Registry, figures: &Figures) {
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         let (parts, _) = request.into_parts();
         let authority = parts.uri.authority().map(Authority::as_str);
         let answer = match is_local(authority, &parts.headers) {
-            true => answer(&parts.method, parts.uri.path(), &parts.headers, registry),
+            true => match parts.uri.path().strip_prefix(api::ROOT) {
+                Some(path) => api::answer(&parts.method, path, &parts.headers, figures),
+                None => answer(&parts.method, parts.uri.path(), &parts.headers, registry),
+            },
             false => said(StatusCode::MISDIRECTED_REQUEST, "only localhost and loopback addresses are served here"),
         };
         std::future::ready(Ok::<_, Infallible>(answer))
@@ -89,7 +95,7 @@ async fn exchange(stream: TcpStream, registry: &Registry) {
 
 fn answer(method: &Method, path: &str, headers: &HeaderMap, registry: &Registry) -> Response<String> {
     if path != "/metrics" {
-        return said(StatusCode::NOT_FOUND, "what there is here is /metrics");
+        return said(StatusCode::NOT_FOUND, "what there is here is /metrics, and /api/v1/upstreams");
     }
     if *method != Method::GET && *method != Method::HEAD {
         let mut answer = said(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD");

@@ -13,8 +13,8 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::declared::families;
 use super::lines::Lines;
+use super::members::endpoints;
 use crate::control::figures::{Figures, Versions};
-use crate::endpoint::{Endpoint, Health};
 use crate::observe::metrics::Kind;
 use crate::observe::{CODES, Totals};
 use crate::plugin::{Counters, FailureKind, Use};
@@ -117,30 +117,6 @@ fn routes(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
         }
     }
     Ok(())
-}
-
-fn endpoints(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
-    let members: Vec<_> = plan.upstreams.iter().map(|upstream| (&*upstream.name, upstream.set.snapshot())).collect();
-    let all =
-        || members.iter().flat_map(|(upstream, members)| members.endpoints.iter().map(move |one| (*upstream, one)));
-    let mut attempts = lines.counters("sluice_attempts", "Requests that were sent to an endpoint, or tried to be.")?;
-    for (upstream, endpoint) in all() {
-        attempts.count(labels(upstream, endpoint), endpoint.attempts())?;
-    }
-    let help = "Requests that were sent to an endpoint and are not finished.";
-    let mut in_flight = lines.gauges("sluice_requests_in_flight", help)?;
-    for (upstream, endpoint) in all() {
-        in_flight.gauge(labels(upstream, endpoint), endpoint.in_flight())?;
-    }
-    let mut healthy = lines.gauges("sluice_endpoint_healthy", "0 while an endpoint is taken out.")?;
-    for (upstream, endpoint) in all() {
-        healthy.gauge(labels(upstream, endpoint), u32::from(endpoint.health() != Health::Unhealthy))?;
-    }
-    Ok(())
-}
-
-fn labels<'l>(upstream: &'l str, endpoint: &'l Endpoint) -> [(&'static str, &'l str); 2] {
-    [("upstream", upstream), ("endpoint", &endpoint.settings.id)]
 }
 
 /// What went by something other than a plugin's word.

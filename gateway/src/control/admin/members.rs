@@ -1,0 +1,87 @@
+//! Figures of endpoints.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::lines::Lines;
+use crate::endpoint::{Endpoint, Fault, Health, Members};
+use crate::state::Plan;
+
+/// Name, meaning, and what it is of an endpoint.
+type Of = (&'static str, &'static str, fn(&Endpoint) -> u64);
+
+/// Those that only grow.
+const COUNTERS: &[Of] =
+    &[("sluice_attempts", "Requests that were sent to an endpoint, or tried to be.", Endpoint::attempts)];
+
+/// Those that go up and down.
+const GAUGES: &[Of] = &[
+    ("sluice_requests_in_flight", "Requests that were sent to an endpoint and are not finished.", |endpoint| {
+        endpoint.in_flight().into()
+    }),
+    ("sluice_endpoint_healthy", "0 while an endpoint is taken out.", |endpoint| {
+        (endpoint.health() != Health::Unhealthy).into()
+    }),
+    (
+        "sluice_endpoint_draining",
+        "1 while an endpoint finishes what it has, by configuration or by an operator.",
+        |endpoint| (endpoint.settings.draining || endpoint.is_drained()).into(),
+    ),
+];
+
+/// All of them, family by family.
+pub(super) fn endpoints(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
+    let upstreams: Vec<(&str, bool, Arc<Members>)> = plan
+        .upstreams
+        .iter()
+        .zip(&plan.config.upstreams)
+        .map(|(upstream, settings)| (&*upstream.name, settings.health.is_some(), upstream.set.snapshot()))
+        .collect();
+    let all = || {
+        let members = upstreams.iter().map(|(upstream, _, members)| (*upstream, members));
+        members.flat_map(|(upstream, members)| members.endpoints.iter().map(move |endpoint| (upstream, endpoint)))
+    };
+    for (name, help, of) in COUNTERS {
+        let mut counter = lines.counters(name, help)?;
+        for (upstream, endpoint) in all() {
+            counter.count(labels(upstream, endpoint), of(endpoint))?;
+        }
+    }
+    for (name, help, of) in GAUGES {
+        let mut gauge = lines.gauges(name, help)?;
+        for (upstream, endpoint) in all() {
+            gauge.gauge(labels(upstream, endpoint), of(endpoint))?;
+        }
+    }
+    let help = "What an endpoint takes of its weight: less than 1 while it starts slowly.";
+    let mut warm_up = lines.gauges("sluice_endpoint_warm_up_ratio", help)?;
+    for (upstream, _, members) in &upstreams {
+        for (endpoint, per_mille) in members.endpoints.iter().zip(&members.warm_up) {
+            warm_up.gauge(labels(upstream, endpoint), f64::from(*per_mille) / 1000.0)?;
+        }
+    }
+    let help = "How often an endpoint was taken out for what requests met there, by reason.";
+    let mut ejections = lines.counters("sluice_ejections", help)?;
+    for (upstream, endpoint) in all() {
+        for fault in Fault::ALL {
+            let [upstream, id] = labels(upstream, endpoint);
+            ejections.count([upstream, id, ("reason", fault.as_str())], endpoint.ejected(fault))?;
+        }
+    }
+    let help = "Checks of an endpoint, by what they found.";
+    let mut checks = lines.counters("sluice_health_checks", help)?;
+    for (upstream, _, members) in upstreams.iter().filter(|(_, is_checked, _)| *is_checked) {
+        for endpoint in &members.endpoints {
+            let (good, bad) = endpoint.checks();
+            for (outcome, count) in [("good", good), ("bad", bad)] {
+                let [upstream, id] = labels(upstream, endpoint);
+                checks.count([upstream, id, ("outcome", outcome)], count)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn labels<'l>(upstream: &'l str, endpoint: &'l Endpoint) -> [(&'static str, &'l str); 2] {
+    [("upstream", upstream), ("endpoint", &endpoint.settings.id)]
+}

@@ -1,0 +1,179 @@
+//! One check: a connection, a request if one is wanted, and whether the answer is as expected.
+
+use std::future::{Future, pending};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, TE, USER_AGENT};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::grpc;
+use crate::config::model::{Check, Health, HttpCheck};
+use crate::upstream::ConnectError;
+
+/// Bytes of an answer's body that are looked at.
+const BODY_BYTES: usize = 64 * 1024;
+/// Bytes of an answer's head.
+const HEAD_BYTES: usize = 64 * 1024;
+/// Who asks, for the endpoint's own log.
+const AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"), " (health check)");
+
+/// What a check found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// All is as expected.
+    Good,
+    /// It is not, and why.
+    Bad(String),
+    /// This machine lacks what is needed to ask.
+    Nothing(String),
+}
+
+/// Asks, within the time that a check may take. Names are looked up on threads of `lookups`.
+pub(super) async fn ask(address: &str, health: &Health, lookups: &Handle) -> Found {
+    match timeout(health.timeout, answer(address, &health.check, lookups)).await {
+        Ok(Ok(())) => Found::Good,
+        Ok(Err(reason)) => reason,
+        Err(_) => Found::Bad(format!("no answer within {:?}", health.timeout)),
+    }
+}
+
+async fn answer(address: &str, check: &Check, lookups: &Handle) -> Result<(), Found> {
+    let stream = reach(address, lookups).await.map_err(no_connection)?;
+    let looked = match check {
+        Check::Tcp => Ok(()),
+        Check::Http(expected) => http(stream, address, expected).await,
+        Check::Grpc { service, host } => grpc(stream, host.as_deref().unwrap_or(address), service).await,
+    };
+    looked.map_err(Found::Bad)
+}
+
+/// A connection to the first address that takes one.
+async fn reach(address: &str, lookups: &Handle) -> io::Result<TcpStream> {
+    if let Ok(address) = address.parse::<SocketAddr>() {
+        return TcpStream::connect(address).await;
+    }
+    let name = address.to_owned();
+    let found = lookups.spawn_blocking(move || name.to_socket_addrs().map(Vec::from_iter)).await;
+    let addresses = found.map_err(io::Error::other)??;
+    TcpStream::connect(addresses.as_slice()).await
+}
+
+fn no_connection(error: io::Error) -> Found {
+    let error = ConnectError::from(error);
+    let reason = format!("no connection: {error}");
+    if error.is_our_own() { Found::Nothing(reason) } else { Found::Bad(reason) }
+}
+
+async fn http(stream: TcpStream, address: &str, expected: &HttpCheck) -> Result<(), String> {
+    let host = expected.host.as_deref().unwrap_or(address);
+    let request = Request::get(&expected.path).header(HOST, host).header(USER_AGENT, AGENT).header(CONNECTION, "close");
+    let request = request.body(Full::<Bytes>::default()).map_err(|error| error.to_string())?;
+    let mut builder = http1::Builder::new();
+    let handshake = builder.max_header_size(HEAD_BYTES).handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(broken)?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        let status = response.status().as_u16();
+        if !expected.status.contains(status) {
+            return Err(format!("status {status}, not {}", expected.status));
+        }
+        match &expected.body {
+            Some(text) => has_text(response.into_body(), text.as_bytes()).await,
+            None => Ok(()),
+        }
+    };
+    while_connected(connection, exchange).await
+}
+
+async fn grpc(stream: TcpStream, host: &str, service: &str) -> Result<(), String> {
+    let mut request = Request::new(Full::new(grpc::request(service)));
+    *request.method_mut() = Method::POST;
+    let target = format!("http://{host}{}", grpc::PATH);
+    *request.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| format!("{target}: {error}"))?;
+    let fields = [(CONTENT_TYPE, "application/grpc"), (TE, "trailers"), (USER_AGENT, AGENT)];
+    for (name, value) in fields {
+        request.headers_mut().insert(name, http::HeaderValue::from_static(value));
+    }
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let handshake = builder.timer(TokioTimer::new()).handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(broken)?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        if response.status() != StatusCode::OK {
+            return Err(format!("status {}, which is no gRPC", response.status().as_u16()));
+        }
+        let (message, status) = read_grpc(response).await?;
+        grpc::verdict(status.as_deref(), &message)
+    };
+    while_connected(connection, exchange).await
+}
+
+/// Lets a connection work while something is done with it. It is closed when that is over.
+async fn while_connected<T>(
+    connection: impl Future<Output = hyper::Result<()>>,
+    exchange: impl Future<Output = T>,
+) -> T {
+    let driver = async {
+        // What goes wrong is told to the exchange; what it got before the end it may still read.
+        let _ = connection.await;
+        pending::<T>().await
+    };
+    tokio::select! {
+        outcome = exchange => outcome,
+        never = driver => never,
+    }
+}
+
+/// Whether the beginning of a body has that text in it.
+async fn has_text(mut body: Incoming, text: &[u8]) -> Result<(), String> {
+    let mut seen: Vec<u8> = Vec::new();
+    while seen.len() < BODY_BYTES
+        && let Some(frame) = body.frame().await
+    {
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        // What may be a part of the text and of what comes now.
+        let from = seen.len().saturating_sub(text.len());
+        seen.extend(data.iter().take(BODY_BYTES - seen.len()));
+        if seen.get(from..).is_some_and(|fresh| fresh.windows(text.len()).any(|window| window == text)) {
+            return Ok(());
+        }
+    }
+    Err("the text is not in the answer".to_owned())
+}
+
+/// The message of an answer, and the status of the call.
+async fn read_grpc(response: Response<Incoming>) -> Result<(Vec<u8>, Option<String>), String> {
+    let (head, mut body) = response.into_parts();
+    let mut message = Vec::new();
+    // Where there is no message it stands at the top.
+    let mut status = status_of(&head.headers);
+    while let Some(frame) = body.frame().await {
+        match frame.map_err(broken)?.into_data() {
+            Ok(data) if message.len() + data.len() > BODY_BYTES => return Err("the answer is too long".to_owned()),
+            Ok(data) => message.extend_from_slice(&data),
+            Err(frame) => status = frame.trailers_ref().and_then(status_of).or(status),
+        }
+    }
+    Ok((message, status))
+}
+
+fn status_of(fields: &HeaderMap) -> Option<String> {
+    fields.get("grpc-status").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// hyper keeps the cause to itself unless it is asked.
+fn broken(error: hyper::Error) -> String {
+    match std::error::Error::source(&error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

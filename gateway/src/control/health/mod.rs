@@ -1,0 +1,218 @@
+//! Checks: endpoints are asked whether they may be used, each by a task of its own, for as long as the configuration wants
+//! it. What is found stands in the endpoint's figures, where the next look at its set finds it. A fresh connection is made
+//! for each check: that one can be made is part of what is asked.
+
+mod ask;
+mod grpc;
+mod tally;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::figures::Figures;
+use crate::config::model::Health;
+use crate::endpoint::{CheckVerdict, Endpoint};
+use crate::state::Plan;
+use ask::{Found, ask};
+use tally::Tally;
+
+/// Checks at a time, over all upstreams; others wait for their turn.
+const AT_A_TIME: usize = 256;
+/// Lookups of names at a time. They have threads of their own, since those of this thread's event loop may be busy for long
+/// with what is built.
+const LOOKUPS: usize = 8;
+
+/// All that are asked.
+#[derive(Debug)]
+pub(super) struct Checks {
+    figures: Arc<Figures>,
+    /// By the address of the endpoint's figures in memory, which stay where they are as long as they are here.
+    running: HashMap<usize, Running>,
+    turns: Arc<Semaphore>,
+    /// Nothing runs on it but lookups.
+    lookups: Runtime,
+}
+
+/// One endpoint that is asked; dropped, it is not any more.
+#[derive(Debug)]
+struct Running {
+    endpoint: Arc<Endpoint>,
+    health: Arc<Health>,
+    task: AbortHandle,
+}
+
+/// Where names are looked up.
+///
+/// # Errors
+/// If the system gives no event loop.
+pub(super) fn lookups() -> io::Result<Runtime> {
+    Builder::new_current_thread().max_blocking_threads(LOOKUPS).thread_name("sluice-lookup").build()
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Checks {
+    /// Nobody yet.
+    pub(super) fn new(figures: Arc<Figures>, lookups: Runtime) -> Self {
+        Self { figures, running: HashMap::new(), turns: Arc::new(Semaphore::new(AT_A_TIME)), lookups }
+    }
+
+    /// Asks those that a plan wants asked, and nobody else. Who is asked in the same way already is not disturbed; of who is
+    /// asked no more, checks say nothing any more.
+    pub(super) fn follow(&mut self, plan: &Plan) {
+        let mut before = std::mem::take(&mut self.running);
+        for (settings, upstream) in plan.config.upstreams.iter().zip(&plan.upstreams) {
+            let Some(health) = &settings.health else { continue };
+            for endpoint in &upstream.set.load().endpoints {
+                let key = Arc::as_ptr(endpoint.figures()) as usize;
+                let same = before.remove(&key).filter(|running| running.health == *health);
+                let running = same.unwrap_or_else(|| self.begin(&upstream.name, endpoint, health));
+                self.running.insert(key, running);
+            }
+        }
+        for Running { endpoint, .. } in before.values() {
+            endpoint.set_checked(CheckVerdict::Unknown, None);
+        }
+    }
+
+    fn begin(&self, upstream: &Arc<str>, endpoint: &Arc<Endpoint>, health: &Arc<Health>) -> Running {
+        let asking = Asking {
+            figures: self.figures.clone(),
+            upstream: upstream.clone(),
+            endpoint: endpoint.clone(),
+            health: health.clone(),
+            tally: Tally::new(endpoint.checked()),
+            lookups: self.lookups.handle().clone(),
+        };
+        let task = tokio::spawn(asking.keep_on(self.turns.clone())).abort_handle();
+        Running { endpoint: endpoint.clone(), health: health.clone(), task }
+    }
+}
+
+/// One endpoint while it is asked.
+struct Asking {
+    figures: Arc<Figures>,
+    /// The name of its upstream.
+    upstream: Arc<str>,
+    endpoint: Arc<Endpoint>,
+    health: Arc<Health>,
+    tally: Tally,
+    lookups: Handle,
+}
+
+impl Asking {
+    /// Asks at once, and again and again.
+    async fn keep_on(mut self, turns: Arc<Semaphore>) {
+        let address = at_port(&self.endpoint.settings.address, self.health.port);
+        loop {
+            let began = Instant::now();
+            let found = {
+                // It is never closed.
+                let _turn = turns.acquire().await;
+                ask(&address, &self.health, &self.lookups).await
+            };
+            self.take(found);
+            let pause = jittered(self.health.interval, self.health.jitter_per_mille, fastrand::f64());
+            sleep_until(began + pause).await;
+        }
+    }
+
+    /// What a check found becomes a verdict, perhaps.
+    fn take(&mut self, found: Found) {
+        let Self { upstream, endpoint, health, tally, .. } = self;
+        let id = endpoint.settings.id.clone();
+        let reason = match found {
+            Found::Good => None,
+            Found::Bad(reason) => Some(reason),
+            Found::Nothing(reason) => {
+                tracing::debug!(target: "sluice", %upstream, endpoint = %id, %reason, "cannot check");
+                return;
+            }
+        };
+        endpoint.count_check(reason.is_none());
+        if let Some(reason) = &reason {
+            tracing::debug!(target: "sluice", %upstream, endpoint = %id, %reason, "check failed");
+        }
+        let before = endpoint.checked();
+        let changed = tally.take(reason.is_none(), health.healthy_after, health.unhealthy_after);
+        match (changed, reason) {
+            (Some(verdict), reason) => {
+                self.settle(verdict, reason.clone());
+                let upstream = &self.upstream;
+                match reason {
+                    Some(reason) => {
+                        tracing::warn!(target: "sluice", %upstream, endpoint = %id, %reason, "unhealthy");
+                    }
+                    None if before == CheckVerdict::Bad => {
+                        tracing::info!(target: "sluice", %upstream, endpoint = %id, "healthy");
+                    }
+                    None => {}
+                }
+            }
+            // Bad as before, perhaps for another reason by now.
+            (None, Some(reason)) if before == CheckVerdict::Bad => self.endpoint.set_checked(before, Some(reason)),
+            (None, _) => {}
+        }
+    }
+
+    /// From now on that is what is said of it.
+    fn settle(&self, verdict: CheckVerdict, reason: Option<String>) {
+        self.endpoint.set_checked(verdict, reason);
+        let serving = self.figures.serving();
+        if let Some(live) = serving.plan.upstreams.iter().find(|live| live.name == self.upstream) {
+            live.look(Instant::now().into_std());
+        }
+    }
+}
+
+/// An endpoint's address, or another port of the same host.
+fn at_port(address: &str, port: Option<u16>) -> String {
+    match (address.rsplit_once(':'), port) {
+        (Some((host, _)), Some(port)) => format!("{host}:{port}"),
+        _ => address.to_owned(),
+    }
+}
+
+/// The interval, longer or shorter by at most that share of it; `chance` is 0 to 1.
+fn jittered(interval: Duration, jitter_per_mille: u32, chance: f64) -> Duration {
+    let jitter = f64::from(jitter_per_mille.min(1000)) / 1000.0;
+    interval.mul_f64(1.0 + jitter * (2.0 * chance - 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_so_much_longer_or_shorter_at_most() {
+        let second = Duration::from_secs(1);
+        let cases =
+            [(0, 0.0, 1000), (0, 1.0, 1000), (100, 0.0, 900), (100, 0.5, 1000), (100, 1.0, 1100), (1000, 0.0, 0)];
+        for (jitter, chance, expected) in cases {
+            assert_eq!(jittered(second, jitter, chance).as_millis(), expected, "{jitter} {chance}");
+        }
+    }
+
+    #[test]
+    fn another_port_is_one_of_the_same_host() {
+        let cases = [
+            ("10.0.0.1:80", None, "10.0.0.1:80"),
+            ("backend:80", Some(7), "backend:7"),
+            ("[::1]:80", Some(7), "[::1]:7"),
+        ];
+        for (address, port, expected) in cases {
+            assert_eq!(at_port(address, port), expected);
+        }
+    }
+}

@@ -14,7 +14,7 @@ const ORDER: &[&[&str]] = &[
     &["proxy"],
     &["state"],
     &["route", "plugin", "upstream"],
-    &["tls", "message", "endpoint", "observe", "socket"],
+    &["tls", "message", "endpoint", "observe", "socket", "supervisor"],
     &["config"],
 ];
 

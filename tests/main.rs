@@ -9,6 +9,7 @@ mod harness;
 
 mod admin; // operators come in from this machine only
 mod admin_api; // operators see upstreams and drain endpoints
+mod bad_configurations; // a bad configuration changes nothing
 mod bad_files; // a bad plugin file changes nothing
 mod balancing; // each way to choose an endpoint keeps its figures
 mod check; // everything that is wrong is told at once, at its place
@@ -36,6 +37,7 @@ mod large_heads; // what is large is refused at its limit
 mod metrics; // operators are told figures, and they are right
 mod misbehaviour; // plugins that misbehave hurt themselves
 mod mutual_tls; // clients with certificates
+mod outputs; // a log that cannot be written harms nobody
 mod policies; // the plugins that route and edit
 mod redirect; // a listener that sends everybody to HTTPS
 mod reference; // docs/configuration.md says what the schema says
@@ -48,7 +50,9 @@ mod slow_start; // endpoints that join or come back begin with little
 mod sticky; // sessions
 mod strangers; // what strangers write into fields
 mod streaming; // bodies stream past
+mod supervisor; // sockets from systemd, and what it is told
 mod swap; // plugins are replaced under load
+mod take_over; // a gateway in place of one that runs
 mod targets; // one host and one path for routes, plugins and origins
 mod tls; // certificates, protocols, resumption, handshakes
 mod tools; // curl, openssl, h2load

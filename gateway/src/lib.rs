@@ -6,7 +6,7 @@
 //! stream past. What happens beside that, above all replacing plugins while traffic flows, is [`control`]'s.
 //!
 //! Imports run one way: `main → {demo | start | check} → {server | control} → proxy → state → {route | plugin | upstream} → {tls | message |
-//! endpoint | observe | socket} → config`.
+//! endpoint | observe | socket | supervisor} → config`.
 
 // A request must not be able to end anything but itself: what can fail is a value, what may lack is asked for.
 #![cfg_attr(
@@ -35,6 +35,7 @@ pub mod server;
 pub mod socket;
 mod start;
 pub mod state;
+pub mod supervisor;
 pub mod tls;
 pub mod upstream;
 

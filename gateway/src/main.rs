@@ -38,6 +38,10 @@ enum Command {
         /// Where compiled plugins and keys are kept. Default: what systemd gives, or sluice below the user's state folder.
         #[arg(long, value_name = "FOLDER")]
         state_dir: Option<PathBuf>,
+        /// Take the place of a gateway that runs with this file and state folder, if there is one: its sockets, and what its
+        /// plugins keep. It finishes what it has begun. SIGUSR2 makes a gateway start such a one itself.
+        #[arg(long)]
+        take_over: bool,
     },
     /// Say what is wrong with a configuration: its keys, certificates, and every plugin, loaded, configured and tried.
     Check {
@@ -65,7 +69,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo { folder } => show(&folder),
-        Command::Run { config, state_dir } => run(config, state_dir),
+        Command::Run { config, state_dir, take_over } => run(config, state_dir, take_over),
         Command::Check { config, state_dir } => check(&config, state_dir),
         Command::Schema { config, state_dir } => schema(config.as_deref(), state_dir),
         Command::Compile { output } => compile::child(&output),
@@ -79,8 +83,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: PathBuf, state_dir: Option<PathBuf>) -> Result<(), String> {
-    serve(move || Gateway::start(&config, state_dir).map_err(said))
+fn run(config: PathBuf, state_dir: Option<PathBuf>, take_over: bool) -> Result<(), String> {
+    serve(Some("--take-over"), move || Gateway::start(&config, state_dir, take_over).map_err(said))
 }
 
 fn check(config: &std::path::Path, state_dir: Option<PathBuf>) -> Result<(), String> {
@@ -103,45 +107,76 @@ fn schema(config: Option<&std::path::Path>, state_dir: Option<PathBuf>) -> Resul
 
 fn show(folder: &std::path::Path) -> Result<(), String> {
     let demo = demo::prepare(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    serve(move || {
-        let gateway = Gateway::start(&demo.config, Some(demo.state_dir.clone())).map_err(said)?;
+    serve(None, move || {
+        let gateway = Gateway::start(&demo.config, Some(demo.state_dir.clone()), false).map_err(said)?;
         println!("{}", demo.guide());
         Ok(gateway)
     })
 }
 
-/// Looks at all files on SIGHUP, drains on the first SIGTERM or SIGINT; the second one does not wait. Heard from the very
-/// beginning: a start may take a while, and a signal that nobody hears would end it.
-fn serve(start: impl FnOnce() -> Result<Gateway, String> + Send + 'static) -> Result<(), String> {
+/// Looks at all files on SIGHUP, drains on the first SIGTERM or SIGINT; the second one does not wait. On SIGUSR2 another gateway
+/// is started to take over, this program with one argument more. Heard from the very beginning: a start may take a while,
+/// and a signal that nobody hears would end it.
+fn serve(
+    taking_over: Option<&'static str>,
+    start: impl FnOnce() -> Result<Gateway, String> + Send + 'static,
+) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(|error| error.to_string())?;
+        let mut hand_over = signal(SignalKind::user_defined2()).map_err(|error| error.to_string())?;
         let mut asked_to_end = async || {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
         };
-        let gateway = tokio::select! {
+        let mut gateway = tokio::select! {
             started = tokio::task::spawn_blocking(start) => started.map_err(|error| error.to_string())??,
             // Nothing is served yet, so nothing is to be drained.
             () = asked_to_end() => std::process::exit(0),
         };
+        // One that has a successor was not asked to end.
+        let mut asked = loop {
+            tokio::select! {
+                () = asked_to_end() => break true,
+                () = gateway.handed_over() => break false,
+                _ = hang_up.recv() => gateway.reload(),
+                _ = hand_over.recv() => succeed(taking_over),
+            }
+        };
+        let mut drained = tokio::task::spawn_blocking(move || gateway.drain());
         loop {
             tokio::select! {
-                () = asked_to_end() => break,
-                _ = hang_up.recv() => gateway.reload(),
+                drained = &mut drained => return drained.map_err(|error| error.to_string()),
+                () = asked_to_end() => if std::mem::replace(&mut asked, true) { std::process::exit(1) },
             }
         }
-        let drained = tokio::task::spawn_blocking(move || gateway.drain());
-        tokio::select! {
-            drained = drained => drained.map_err(|error| error.to_string()),
-            () = asked_to_end() => std::process::exit(1),
-        }
     })
+}
+
+/// Starts this program again, by the name that it was started by: another version may be there now. If that one does not come to
+/// serve, it says why, and this one serves on.
+fn succeed(taking_over: Option<&'static str>) {
+    let Some(taking_over) = taking_over else { return };
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let arguments: Vec<_> = arguments.filter(|argument| argument != taking_over).collect();
+    match std::process::Command::new(program).args(arguments).arg(taking_over).spawn() {
+        Ok(mut successor) => {
+            tracing::info!(target: "sluice", process = successor.id(), "successor started");
+            // It outlives this process, or ends before it.
+            std::thread::spawn(move || {
+                if let Ok(status) = successor.wait() {
+                    tracing::warn!(target: "sluice", %status, "the successor has ended");
+                }
+            });
+        }
+        Err(error) => tracing::warn!(target: "sluice", %error, "no successor started"),
+    }
 }
 
 fn said(error: StartError) -> String {

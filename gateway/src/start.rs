@@ -12,11 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::Config;
 use crate::config::{self, KeyPath, Problem, Problems};
-use crate::control::{self, Order};
+use crate::control::{self, Order, Predecessor};
 use crate::observe::{self, Connections};
 use crate::plugin::{FileError, LoadError, StateDir, builtin};
 use crate::server;
-use crate::state::{Builder, Change, sealing_keys};
+use crate::socket::Sockets;
+use crate::state::{Builder, Change, Leave, Share, sealing_keys};
+use crate::supervisor;
 
 /// Changes that wait for a worker.
 const CHANGES: usize = 64;
@@ -40,6 +42,9 @@ pub enum StartError {
     /// A thread is not to be had.
     #[error("{0}: {1}")]
     Thread(&'static str, io::Error),
+    /// A gateway runs and does not hand over.
+    #[error("the gateway that runs does not hand over: {0}")]
+    TakeOver(io::Error),
 }
 
 /// A gateway that serves.
@@ -48,14 +53,18 @@ pub struct Gateway {
     workers: Vec<mpsc::Sender<Change>>,
     threads: Vec<JoinHandle<()>>,
     orders: mpsc::Sender<Order>,
+    end: control::End,
+    /// Another gateway serves in its place.
+    handed_over: bool,
 }
 
 impl Gateway {
-    /// Reads the configuration, builds everything, and serves. Logging starts on the way.
+    /// Reads the configuration, builds everything, and serves. Logging starts on the way. With `take_over`, a gateway that runs
+    /// with the same file and state folder hands over what it has, and ends when this one serves; it serves on otherwise.
     ///
     /// # Errors
     /// All that is wrong with the configuration and what it names, or what the system does not give.
-    pub fn start(file: &Path, state_dir: Option<PathBuf>) -> Result<Self, StartError> {
+    pub fn start(file: &Path, state_dir: Option<PathBuf>, take_over: bool) -> Result<Self, StartError> {
         let started = SystemTime::now();
         let loaded = control::digest(file)?;
         let config = config::load(file, &builtin::names())?;
@@ -63,10 +72,19 @@ impl Gateway {
         let state_dir = StateDir::open(state_dir)?;
         let keys = sealing_keys(&config, &state_dir)?;
         let host = Arc::new(state_dir.host()?);
+        let mut before = if take_over { find(&state_dir, file)? } else { None };
+        let sockets = Arc::new(sockets(before.as_mut())?);
+        let admin = open_admin(&config, before.as_mut());
         let (notices, noticed) = mpsc::channel(NOTICES);
-        let builder =
-            Builder { host: &host, notices: &notices, bind: server::bind, before: None, fresh: false, taken_back: &[] };
-        let admin = open_admin(&config);
+        let builder = Builder {
+            host: &host,
+            notices: &notices,
+            sockets: &sockets,
+            inheritance: before.as_ref().map(Predecessor::inheritance),
+            before: None,
+            fresh: false,
+            taken_back: &[],
+        };
         let (admin, built) = match (admin, builder.build(config, keys)) {
             (Ok(admin), Ok(built)) => (admin, built),
             (admin, built) => {
@@ -74,40 +92,44 @@ impl Gateway {
                 return Err(Problems::new(problems.chain(admin.err()).collect()).into());
             }
         };
+        sockets.close_rest();
+        if let Some(before) = &mut before {
+            // What has changed while this was built.
+            before.bring_state().map_err(StartError::TakeOver)?;
+        }
         built.announce(None);
-        if let Some((_, address)) = &admin {
+        if let Some(address) = admin.as_ref().and_then(|(_, socket)| socket.local_addr().ok()) {
             tracing::info!(target: "sluice", admin = true, %address, "listening");
         }
         let (serving, shares) = built.shares(None);
 
-        let (orders, ordered) = mpsc::channel(ORDERS);
-        let mut gateway = Self { workers: Vec::new(), threads: Vec::new(), orders };
+        let (ordering, orders) = mpsc::channel(ORDERS);
         let connections: Arc<Connections> = Arc::default();
-        for (index, share) in shares.into_iter().enumerate() {
-            let (sender, changes) = mpsc::channel(CHANGES);
-            let setup = server::Setup { index, share, changes, connections: Arc::clone(&connections) };
-            gateway.threads.push(server::start(setup).map_err(|error| StartError::Thread("worker", error))?);
-            gateway.workers.push(sender);
-        }
+        let (workers, threads) = start_workers(shares, &connections)?;
         let setup = control::Setup {
             host,
             file: file.to_owned(),
             loaded,
             state_dir,
-            bind: server::bind,
+            sockets,
             serving,
-            workers: gateway.workers.clone(),
-            orders: ordered,
+            workers: workers.clone(),
+            orders,
+            ordering: ordering.clone(),
             noticed,
             notices,
-            admin: admin.map(|(socket, _)| socket),
+            admin,
             connections,
             started,
         };
         // It ends with the process; what it does is never waited for.
-        control::start(setup).map_err(|error| StartError::Thread("control", error))?;
-        tracing::info!(target: "sluice", workers = gateway.workers.len(), "ready");
-        Ok(gateway)
+        let end = control::start(setup).map_err(|error| StartError::Thread("control", error))?;
+        if let Some(before) = before {
+            before.let_go();
+        }
+        tracing::info!(target: "sluice", workers = workers.len(), "ready");
+        supervisor::ready();
+        Ok(Self { workers, threads, orders: ordering, end, handed_over: false })
     }
 
     /// Looks at all files now: the configuration, and what it names. Does not wait for that.
@@ -116,13 +138,20 @@ impl Gateway {
         let _ = self.orders.try_send(Order::Reload);
     }
 
+    /// Waits until another gateway serves in this one's place: then it is to be drained.
+    pub async fn handed_over(&mut self) {
+        self.end.handed_over().await;
+        self.handed_over = true;
+    }
+
     /// Takes nothing new, lets what is going on finish, at most for `timeouts.drain`, and returns.
     pub fn drain(self) {
+        let leave = if self.handed_over { Leave::AtNextAnswer } else { Leave::Soon };
         let mut begun = Vec::with_capacity(self.workers.len());
         for worker in &self.workers {
             let (told, waiting) = oneshot::channel();
             // One that is gone has nothing to drain.
-            if worker.blocking_send(Change::Drain(told)).is_ok() {
+            if worker.blocking_send(Change::Drain(told, leave)).is_ok() {
                 begun.push(waiting);
             }
         }
@@ -130,19 +159,74 @@ impl Gateway {
             let _ = waiting.blocking_recv();
         }
         tracing::info!(target: "sluice", "draining");
+        if !self.handed_over {
+            supervisor::stopping();
+        }
         for thread in self.threads {
             let _ = thread.join();
         }
+        self.end.drained(self.handed_over);
         tracing::info!(target: "sluice", "stopped");
     }
 }
 
-/// The socket where operators come in, and its real address; none where the configuration has none.
-fn open_admin(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, Problem> {
+type Workers = (Vec<mpsc::Sender<Change>>, Vec<JoinHandle<()>>);
+
+fn start_workers(shares: Vec<Share>, connections: &Arc<Connections>) -> Result<Workers, StartError> {
+    let (mut workers, mut threads) = (Vec::new(), Vec::new());
+    for (index, share) in shares.into_iter().enumerate() {
+        let (sender, changes) = mpsc::channel(CHANGES);
+        let setup = server::Setup { index, share, changes, connections: Arc::clone(connections) };
+        threads.push(server::start(setup).map_err(|error| StartError::Thread("worker", error))?);
+        workers.push(sender);
+    }
+    Ok((workers, threads))
+}
+
+/// The gateway that this one is to take over from, and what its uses keep.
+fn find(state_dir: &StateDir, file: &Path) -> Result<Option<Predecessor>, StartError> {
+    let mut found = Predecessor::find(state_dir, file).map_err(StartError::TakeOver)?;
+    match &mut found {
+        // So that whatever is made finds it there.
+        Some(before) => before.bring_state().map_err(StartError::TakeOver)?,
+        None => tracing::info!(target: "sluice", "nobody to take over from"),
+    }
+    Ok(found)
+}
+
+/// Where listening sockets come from.
+fn sockets(before: Option<&mut Predecessor>) -> Result<Sockets, StartError> {
+    match before {
+        Some(before) => before.sockets().map_err(StartError::TakeOver),
+        None => Ok(Sockets::new(supervised(), Vec::new())),
+    }
+}
+
+/// Sockets that a supervisor has opened for this process. What it gives besides is closed, and said.
+fn supervised() -> Vec<TcpListener> {
+    let listener = |(socket, name)| {
+        let taken = Sockets::listener(socket);
+        let refused = |error: &_| tracing::warn!(target: "sluice", socket = name, %error, "not a socket for listeners");
+        taken.inspect_err(refused).ok()
+    };
+    supervisor::sockets().into_iter().filter_map(listener).collect()
+}
+
+/// The socket where operators come in, with its address as configured; none where the configuration has none.
+fn open_admin(config: &Config, before: Option<&mut Predecessor>) -> Result<Option<(SocketAddr, TcpListener)>, Problem> {
     let Some(settings) = &config.admin else { return Ok(None) };
-    let (sockets, address) = server::bind(settings.address, 1, false).map_err(|error| {
+    let configured = settings.address;
+    let failed = |error: io::Error| {
         let at = KeyPath::root().key("admin").key("address");
-        config.places.problem(&at, format!("cannot listen on {}: {error}", settings.address))
-    })?;
-    Ok(sockets.into_iter().next().map(|socket| (socket, address)))
+        config.places.problem(&at, format!("cannot listen on {configured}: {error}"))
+    };
+    let socket = match before.and_then(|before| before.admin(configured)) {
+        Some(socket) => socket,
+        None => {
+            let mut open = Sockets::default().open(configured, 1, false).map_err(failed)?;
+            let Some(socket) = open.sockets.pop() else { return Ok(None) };
+            socket
+        }
+    };
+    Ok(Some((configured, socket)))
 }

@@ -139,6 +139,18 @@ impl Client {
         Self { sender: Self::over_http2(stream).await, scheme: "https" }
     }
 
+    /// Over TLS, by those settings and to whatever listens there, where it may fail.
+    pub async fn try_over_tls(address: SocketAddr, settings: Arc<ClientConfig>) -> std::io::Result<Self> {
+        let stream = within("a connection", TcpStream::connect(address)).await?;
+        stream.set_nodelay(true)?;
+        let name = ServerName::try_from(HOST).unwrap();
+        let stream = within("a TLS handshake", TlsConnector::from(settings).connect(name, stream)).await?;
+        match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Ok(Self::over_h2(stream).await),
+            _ => Ok(Self::over(stream).await),
+        }
+    }
+
     /// HTTP/1.1 over plain TCP.
     pub async fn plain(gateway: &Gateway) -> Self {
         let stream = connect(gateway.plain).await;

@@ -6,6 +6,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -22,16 +23,47 @@ pub struct Gateway {
     /// What it says.
     pub log: Log,
     child: Child,
-    folder: TempDir,
+    /// Shared with those that take over from it.
+    folder: Arc<TempDir>,
     stopped: bool,
 }
 
 impl Gateway {
     /// Starts it, and waits until it listens.
     pub async fn start(configuration: &Configuration) -> Self {
+        Self::start_by(configuration, |command| command).await
+    }
+
+    /// The same by another command, made of the usual one.
+    pub async fn start_by(configuration: &Configuration, by: impl FnOnce(Command) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         configuration.write(folder.path());
-        let mut child = command(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+        let command = by(command(folder.path()));
+        Self::listening(command, Arc::new(folder)).await
+    }
+
+    /// Another one takes its place; waits until that one serves. This one ends by itself.
+    pub async fn successor(&mut self) -> Self {
+        self.successor_by(|command| command).await
+    }
+
+    /// The same by another command.
+    pub async fn successor_by(&mut self, by: impl FnOnce(Command) -> Command) -> Self {
+        let mut command = command(self.folder.path());
+        command.arg("--take-over");
+        let successor = Self::listening(by(command), self.folder.clone()).await;
+        self.log.wait_for("draining", |_| true).await;
+        self.stopped = true;
+        successor
+    }
+
+    /// Another one that must not come up: what it said.
+    pub fn refused_successor(&self) -> Output {
+        command(self.folder.path()).arg("--take-over").output().unwrap()
+    }
+
+    async fn listening(mut command: Command, folder: Arc<TempDir>) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::read(child.stderr.take().unwrap());
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut gateway = Self { secure: nowhere, plain: nowhere, log, child, folder, stopped: false };
@@ -87,7 +119,22 @@ impl Gateway {
 
     /// Asks it to look at its files, as an operator does.
     pub fn hang_up(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+        self.signal(Signal::HUP);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// It is about to end by itself, as it should.
+    pub fn may_end(&mut self) {
+        self.stopped = true;
     }
 
     /// Saves another configuration and waits until it is served. Gives the event.
@@ -147,7 +194,7 @@ impl Gateway {
     /// Asks it to stop, as a supervisor does.
     pub fn terminate(&mut self) {
         self.stopped = true;
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
     }
 
     /// Waits until it has stopped.

@@ -307,7 +307,7 @@ pub struct Route {
 pub const OF_THIS_HOP: &[&str] = &["h2", "h2c", "http", "tls"];
 
 /// Which requests fit a route; all parts must.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Matcher {
     /// Any of these; empty: all.
     pub hosts: Vec<HostPattern>,
@@ -329,7 +329,7 @@ pub enum HostPattern {
 }
 
 /// A path of a route.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum PathPattern {
     /// Every path.
     #[default]

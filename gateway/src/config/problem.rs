@@ -1,13 +1,14 @@
 //! What is wrong with a configuration: where it stands and what to do about it. Nothing here stops at the first mistake;
 //! `shape` and `resolve` add to one [`Report`].
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::key_path::KeyPath;
 use super::places::Places;
 
 /// One mistake in a configuration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
     /// The file, as it was named to the program.
     pub file: String,
@@ -54,13 +55,9 @@ impl Problems {
     /// By line, each once.
     pub fn new(mut problems: Vec<Problem>) -> Problems {
         problems.sort_by_key(|problem| problem.line);
-        let mut once: Vec<Problem> = Vec::with_capacity(problems.len());
-        for problem in problems {
-            if !once.contains(&problem) {
-                once.push(problem);
-            }
-        }
-        Problems(once)
+        let mut told = HashSet::with_capacity(problems.len());
+        problems.retain(|problem| told.insert(problem.clone()));
+        Problems(problems)
     }
 }
 

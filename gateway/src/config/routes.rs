@@ -1,10 +1,12 @@
 //! Routes, from the file's shape to the model. What their patterns mean is in `matcher`.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::key_path::KeyPath;
 use super::matcher;
-use super::model::{Matcher, OF_THIS_HOP, Route, Timeouts, UpstreamIndex};
+use super::model::{OF_THIS_HOP, Route, Timeouts, UpstreamIndex};
 use super::problem::{Report, did_you_mean};
 use super::raw;
 use super::uses::{Sees, Standing, Uses};
@@ -24,17 +26,25 @@ pub(super) fn routes(
     report: &mut Report<'_>,
 ) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::with_capacity(raw.len());
+    // There may be very many of them.
+    let (mut names, mut matchers) = (HashSet::new(), HashMap::new());
     for (index, raw) in raw.into_iter().enumerate() {
         let at = KeyPath::root().key("route").index(index);
         let route = route(raw, around, uses, &at, report);
-        if routes.iter().any(|other| other.name == route.name) {
+        if !names.insert(route.name.clone()) {
             report.add(&at.key("name"), format!("another route is called {:?}", route.name));
         }
-        if report.is_sound(&at.key("match"))
-            && let Some(other) = same_requests(&route.matcher, &routes, report)
-        {
-            let message = format!("no request can come here: route {other:?} fits the same ones");
-            report.add(&at.key("match"), message);
+        // Only matchers that are what the file says can be the same.
+        if report.is_sound(&at.key("match")) {
+            match matchers.entry(route.matcher.clone()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(route.name.clone());
+                }
+                Entry::Occupied(other) => {
+                    let message = format!("no request can come here: route {:?} fits the same ones", other.get());
+                    report.add(&at.key("match"), message);
+                }
+            }
         }
         routes.push(route);
     }
@@ -102,15 +112,6 @@ fn timeouts(own: &raw::RouteTimeouts, all: &Timeouts) -> Timeouts {
         stream_idle: own.stream_idle.map_or(all.stream_idle, |time| time.0),
         ..all.clone()
     }
-}
-
-/// The name of an earlier route with this matcher, among those that are what the file says.
-fn same_requests<'r>(matcher: &Matcher, earlier: &'r [Route], report: &Report<'_>) -> Option<&'r str> {
-    let at = KeyPath::root().key("route");
-    let mut earlier = earlier.iter().enumerate();
-    let same =
-        earlier.find(|(index, route)| route.matcher == *matcher && report.is_sound(&at.index(*index).key("match")));
-    same.map(|(_, route)| &*route.name)
 }
 
 /// The index of an upstream; an impossible one, with a problem, if no upstream has that name.

@@ -4,6 +4,7 @@
 
 mod admin;
 mod figures;
+mod handover;
 mod health;
 mod reload;
 mod slots;
@@ -13,22 +14,26 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
 
 use crate::config::Problems;
 use crate::config::model::PluginSource;
 use crate::observe::Connections;
 use crate::plugin::{Digest, Host, Notice, Slot, StateDir};
-use crate::state::{Bind, Built, Change, Serving};
+use crate::socket::Sockets;
+use crate::state::{Built, Change, Serving};
+use crate::supervisor;
 use figures::Figures;
+use handover::Offer;
+pub use handover::{End, Predecessor};
 use health::Checks;
 pub use reload::digest;
 use swap::History;
@@ -52,20 +57,22 @@ pub struct Setup {
     pub loaded: Digest,
     /// Where the gateway keeps what is its own.
     pub state_dir: StateDir,
-    /// Opens listening sockets.
-    pub bind: Bind,
+    /// Where listening sockets come from.
+    pub sockets: Arc<Sockets>,
     /// What serves.
     pub serving: Serving,
     /// A way to each worker.
     pub workers: Vec<mpsc::Sender<Change>>,
-    /// Where operators come in, listening already; none: nowhere.
-    pub admin: Option<TcpListener>,
+    /// Where operators come in, as configured, and listening already; none: nowhere.
+    pub admin: Option<(SocketAddr, TcpListener)>,
     /// Client connections of all workers.
     pub connections: Arc<Connections>,
     /// When the program began.
     pub started: SystemTime,
     /// What operators ask for.
     pub orders: mpsc::Receiver<Order>,
+    /// The other end of `orders`.
+    pub ordering: mpsc::Sender<Order>,
     /// What slots report.
     pub noticed: mpsc::Receiver<Notice>,
     /// The other end of `noticed`, for new slots.
@@ -77,6 +84,8 @@ pub struct Setup {
 pub enum Order {
     /// Look at all files now.
     Reload,
+    /// Another gateway serves from now on: look at no file any more.
+    StepDown,
 }
 
 /// The thread at work.
@@ -87,7 +96,9 @@ struct Control {
     path: PathBuf,
     loaded: Digest,
     state_dir: StateDir,
-    bind: Bind,
+    sockets: Arc<Sockets>,
+    /// Takes operators in.
+    admin: Option<AbortHandle>,
     serving: Serving,
     /// What serves, and what was done, for those who ask.
     figures: Arc<Figures>,
@@ -107,16 +118,31 @@ struct Control {
     watch: Watch,
 }
 
-/// Starts the thread. It ends with the process.
-pub fn start(setup: Setup) -> io::Result<JoinHandle<()>> {
+/// Starts the thread, which ends with the process, and lets another gateway take this one's place.
+///
+/// # Errors
+/// If the system gives no thread, or no second descriptor of a socket.
+pub fn start(setup: Setup) -> io::Result<End> {
+    let figures = Figures::new(setup.serving.clone(), setup.connections.clone(), setup.started);
+    let admin = setup.admin.as_ref().map(|(address, socket)| Ok::<_, io::Error>((*address, socket.try_clone()?)));
+    let offer = Offer {
+        figures: figures.clone(),
+        workers: setup.workers.clone(),
+        admin: admin.transpose()?,
+        sockets: setup.sockets.clone(),
+        orders: setup.ordering.clone(),
+    };
+    let end = offer.start(&setup.state_dir, &setup.file);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.max_blocking_threads(BUILDERS).enable_all().build()?;
     let lookups = health::lookups()?;
-    std::thread::Builder::new().name("sluice-control".into()).spawn(move || runtime.block_on(run(setup, lookups)))
+    let thread = std::thread::Builder::new().name("sluice-control".into());
+    thread.spawn(move || runtime.block_on(run(setup, figures, lookups)))?;
+    Ok(end)
 }
 
-async fn run(setup: Setup, lookups: Runtime) {
-    let (mut control, mut orders) = Control::new(setup, lookups);
+async fn run(setup: Setup, figures: Arc<Figures>, lookups: Runtime) {
+    let (mut control, mut orders) = Control::new(setup, figures, lookups);
     control.watch.follow(control.files());
     // When to read the configuration and its files again.
     let mut due: Option<Instant> = None;
@@ -132,7 +158,13 @@ async fn run(setup: Setup, lookups: Runtime) {
                 Notice::Wants(slot) => slots::fill(slot),
                 Notice::Fails(slot) => control.roll_back(slot, Instant::now()).await,
             },
-            Some(Order::Reload) = orders.recv() => control.look_at_all().await,
+            Some(order) = orders.recv() => match order {
+                Order::Reload => control.look_at_all().await,
+                Order::StepDown => {
+                    due = None;
+                    control.step_down();
+                }
+            },
             Some(file) = control.watch.changed() => {
                 if !control.look_at(&file).await {
                     due = Some(Instant::now() + QUIET);
@@ -151,11 +183,9 @@ async fn run(setup: Setup, lookups: Runtime) {
 
 impl Control {
     /// Serves operators from now on, and gives what they order. Needs a runtime around it.
-    fn new(setup: Setup, lookups: Runtime) -> (Self, mpsc::Receiver<Order>) {
-        let figures = Figures::new(setup.serving.clone(), setup.connections, setup.started);
-        if let Some(socket) = setup.admin {
-            tokio::spawn(admin::serve(socket, figures.clone()));
-        }
+    fn new(setup: Setup, figures: Arc<Figures>, lookups: Runtime) -> (Self, mpsc::Receiver<Order>) {
+        let serve = |(_, socket)| tokio::spawn(admin::serve(socket, figures.clone())).abort_handle();
+        let admin = setup.admin.map(serve);
         tokio::spawn(upkeep::keep(figures.clone()));
         let mut checks = Checks::new(figures.clone(), lookups);
         checks.follow(&setup.serving.plan);
@@ -165,7 +195,8 @@ impl Control {
             file: setup.file,
             loaded: setup.loaded,
             state_dir: setup.state_dir,
-            bind: setup.bind,
+            sockets: setup.sockets,
+            admin,
             serving: setup.serving,
             figures,
             checks,
@@ -194,9 +225,19 @@ impl Control {
     }
 
     async fn look_at_all(&mut self) {
+        supervisor::reloading();
         self.reload(true).await;
         for index in 0..self.serving.plugins.len() {
             self.swap(index).await;
+        }
+        supervisor::ready();
+    }
+
+    /// What is going on here is finished as it began; files and operators are the other gateway's.
+    fn step_down(&mut self) {
+        self.watch.stop();
+        if let Some(admin) = self.admin.take() {
+            admin.abort();
         }
     }
 

@@ -77,7 +77,7 @@ impl Control {
     /// What builds a configuration, to be called on another thread. Where uses will not have the versions that are live, those
     /// that the files have now are tried: a plugin and its configuration may have changed together.
     fn builder(&self) -> impl FnOnce(Config) -> Result<Built, Problems> + Send + 'static {
-        let (host, state_dir, bind) = (self.host.clone(), self.state_dir.clone(), self.bind);
+        let (host, state_dir, sockets) = (self.host.clone(), self.state_dir.clone(), self.sockets.clone());
         let (before, notices, taken_back) = (self.serving.clone(), self.notices.clone(), self.taken_back());
         move |mut config| {
             keep_what_lasts(&mut config, &before.plan.config);
@@ -85,7 +85,8 @@ impl Control {
             let builder = |fresh| Builder {
                 host: &host,
                 notices: &notices,
-                bind,
+                sockets: &sockets,
+                inheritance: None,
                 before: Some(&before),
                 fresh,
                 taken_back: &taken_back,

@@ -74,6 +74,13 @@ impl Watch {
         });
     }
 
+    /// Watches nothing any more, whatever comes.
+    pub(super) fn stop(&mut self) {
+        // Whoever tells of changes ends, and what it has told is not heard.
+        self.changed.close();
+        while self.changed.try_recv().is_ok() {}
+    }
+
     /// The next file that may have changed.
     pub(super) async fn changed(&mut self) -> Option<PathBuf> {
         self.changed.recv().await

@@ -1,12 +1,38 @@
-//! Where log lines go: readable on a terminal, one JSON object a line otherwise, both on standard error.
+//! Where log lines go: readable on a terminal, one JSON object a line otherwise, both on standard error. Those that cannot be
+//! written, since a disk is full or nobody reads, are counted and left out.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Lines that could not be written.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Standard error, which never fails.
+struct Output;
+
+impl Write for Output {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if io::stderr().write_all(line).is_err() {
+            LOST.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How many lines could not be written since the start.
+pub fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
 
 /// Starts logging at `level` (`error` to `trace`); `SLUICE_LOG` (as in `info,plugin=debug`) wins. Called once.
 pub fn start(level: &str) {
@@ -14,12 +40,10 @@ pub fn start(level: &str) {
     // Called once, so it is not set.
     let _ = FILTER.set(handle);
     let registry = tracing_subscriber::registry().with(filter);
-    if std::io::stderr().is_terminal() {
-        registry.with(fmt::layer().compact().log_internal_errors(false).with_writer(std::io::stderr)).init();
+    if io::stderr().is_terminal() {
+        registry.with(fmt::layer().compact().log_internal_errors(false).with_writer(|| Output)).init();
     } else {
-        registry
-            .with(fmt::layer().json().flatten_event(true).log_internal_errors(false).with_writer(std::io::stderr))
-            .init();
+        registry.with(fmt::layer().json().flatten_event(true).log_internal_errors(false).with_writer(|| Output)).init();
     }
 }
 

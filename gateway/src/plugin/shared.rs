@@ -4,10 +4,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::cells::Cells;
 use super::uses::Counters;
 use crate::observe::metrics::Registry;
 
@@ -24,35 +25,6 @@ impl Shared {
     /// A copy for a trial, to be thrown away. Figures start at nothing.
     pub(super) fn copy(&self) -> Self {
         Self { cells: self.cells.copy(), store: self.store.copy(), ..Self::default() }
-    }
-}
-
-/// Named atomics.
-#[derive(Debug, Default)]
-pub(super) struct Cells(Mutex<HashMap<Box<str>, Arc<AtomicI64>>>);
-
-impl Cells {
-    const MOST: usize = 1024;
-    const LONGEST_NAME: usize = 256;
-
-    /// The cell of that name, made with `initial` if it is new; none if there are too many.
-    pub(super) fn open(&self, name: &str, initial: i64) -> Option<Arc<AtomicI64>> {
-        let mut cells = lock(&self.0);
-        if let Some(cell) = cells.get(name) {
-            return Some(cell.clone());
-        }
-        if cells.len() >= Self::MOST || name.len() > Self::LONGEST_NAME {
-            return None;
-        }
-        let cell = Arc::new(AtomicI64::new(initial));
-        cells.insert(name.into(), cell.clone());
-        Some(cell)
-    }
-
-    fn copy(&self) -> Self {
-        let cells = lock(&self.0);
-        let copy = |cell: &AtomicI64| Arc::new(AtomicI64::new(cell.load(Ordering::SeqCst)));
-        Self(Mutex::new(cells.iter().map(|(name, cell)| (name.clone(), copy(cell))).collect()))
     }
 }
 
@@ -104,10 +76,31 @@ impl Store {
                 return Err(Refusal::Conflict);
             }
         }
-        let version = self.versions.fetch_add(1, Ordering::Relaxed);
+        let version = self.versions.fetch_add(1, Ordering::SeqCst);
         let expires = (ttl_ms > 0).then(|| now + Duration::from_millis(ttl_ms.into()));
         shard.put(key, Entry { value: value.into(), version, expires, used: 0 });
         Ok(version)
+    }
+
+    /// What was written since `version`, the least recently used first, and the version to ask with the next time.
+    pub(super) fn since(&self, version: u64) -> (Vec<Held>, u64) {
+        // What is written meanwhile comes once more the next time.
+        let next = self.versions.load(Ordering::SeqCst);
+        let now = Instant::now();
+        let mut held: Vec<(u64, Held)> = Vec::new();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            let new = shard.entries.iter().filter(|(_, entry)| entry.version >= version);
+            held.extend(new.filter_map(|(key, entry)| {
+                let left = match entry.expires {
+                    Some(expires) => Some(expires.checked_duration_since(now).filter(|left| !left.is_zero())?),
+                    None => None,
+                };
+                Some((entry.used, Held { key: key.clone(), value: entry.value.clone(), left }))
+            }));
+        }
+        held.sort_by_key(|(used, _)| *used);
+        (held.into_iter().map(|(_, held)| held).collect(), next)
     }
 
     /// Removes; nothing happens if absent.
@@ -128,6 +121,15 @@ impl Store {
             versions: AtomicU64::new(self.versions.load(Ordering::Relaxed)),
         }
     }
+}
+
+/// An entry as it is handed on.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) key: Arc<str>,
+    pub(super) value: Arc<[u8]>,
+    /// Until it expires; none: never.
+    pub(super) left: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -199,25 +201,13 @@ impl Shard {
 }
 
 /// A guest cannot panic while it holds one of these locks, and what they guard is whole between statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cell_keeps_its_value_when_it_is_opened_again() {
-        let cells = Cells::default();
-        let first = cells.open("cursor", 7).unwrap();
-        first.store(9, Ordering::SeqCst);
-        let again = cells.open("cursor", 7).unwrap();
-        assert_eq!(again.load(Ordering::SeqCst), 9);
-        let copy = cells.copy().open("cursor", 0).unwrap();
-        copy.store(1, Ordering::SeqCst);
-        assert_eq!(again.load(Ordering::SeqCst), 9, "a copy is thrown away");
-    }
 
     #[test]
     fn versions_guard_writes() {

@@ -45,6 +45,11 @@ impl StateDir {
         }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// An engine whose compiled code is kept here.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::client_io::ClientIo;
+use super::drain::LINGER;
 use super::gate::{Admission, Gate};
 use super::goodbye;
 use super::guard::Guard;
@@ -35,10 +36,6 @@ use crate::proxy::{self, AnswerBody, Answered, Cause, Tunnel};
 use crate::socket::Socket;
 use crate::state::Entrance;
 use crate::tls;
-
-/// How long an idle connection is kept open for one more request when it is to end: a request that is already on its
-/// way to us is answered then, and not reset.
-const LINGER: Duration = Duration::from_millis(500);
 
 /// HTTP/2: streams at a time, and windows of a stream and of the connection, bytes.
 const STREAMS: u32 = 100;
@@ -165,7 +162,7 @@ impl Connection {
     async fn before_requests<T>(&self, limit: Duration, beginning: impl Future<Output = T>) -> Option<T> {
         let over = async {
             self.admission.over().await;
-            tokio::time::sleep(LINGER).await;
+            tokio::time::sleep(self.worker.linger()).await;
         };
         tokio::select! {
             begun = tokio::time::timeout(limit, beginning) => begun.ok(),
@@ -330,7 +327,7 @@ impl Connection {
                 () = timer.as_mut() => {}
                 () = self.admission.over(), if draining.is_none() => {
                     draining = Some(Drain::begin(&self.worker));
-                    idle = idle.min(LINGER);
+                    idle = idle.min(self.worker.linger());
                     self.activity.touch();
                     protocol.as_mut().drain();
                 }

@@ -1,26 +1,30 @@
 //! A gate: one worker's part of one listener. Takes connections in, and knows by which entrance they come and when those
 //! that have come are to end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::os::fd::AsFd;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::unconstrained;
+use tokio::task::{JoinHandle, spawn_local, unconstrained};
 use tokio::time::{sleep, timeout};
 
 use super::connection;
-use super::listener::BACKLOG;
 use super::worker::Worker;
-use crate::state::Entrance;
+use crate::socket::{BACKLOG, Open};
+use crate::state::{Entrance, Lent};
 
 /// Pause of the accept loop when the system is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a worker that has more connections than others leaves them what waits in a socket of all.
+const STEP_ASIDE: Duration = Duration::from_millis(1);
 
 /// The term of a gate that takes nothing any more.
 const CLOSED: u64 = u64::MAX;
@@ -31,6 +35,10 @@ pub(super) struct Gate {
     /// Which listener; the same on all workers and after a reload.
     pub(super) id: usize,
     entrance: RefCell<Arc<Entrance>>,
+    /// Its sockets, as long as it takes connections from them.
+    sockets: RefCell<Vec<Weak<TcpListener>>>,
+    /// Other workers take connections from them too.
+    shared: Cell<bool>,
     /// Counts how often the rule of admission has changed: connections of earlier terms are to end.
     term: watch::Sender<u64>,
 }
@@ -44,7 +52,33 @@ pub(super) struct Admission {
 
 impl Gate {
     pub(super) fn new(id: usize, entrance: Arc<Entrance>) -> Rc<Self> {
-        Rc::new(Self { id, entrance: RefCell::new(entrance), term: watch::Sender::new(0) })
+        let (entrance, term) = (RefCell::new(entrance), watch::Sender::new(0));
+        Rc::new(Self { id, entrance, sockets: RefCell::default(), shared: Cell::new(false), term })
+    }
+
+    /// Takes connections from these sockets from now on.
+    pub(super) fn open(self: &Rc<Self>, worker: &Rc<Worker>, open: Open) -> Vec<JoinHandle<()>> {
+        self.shared.set(open.shared);
+        let mut accepting = Vec::with_capacity(open.sockets.len());
+        for socket in open.sockets {
+            match TcpListener::from_std(socket) {
+                Ok(socket) => {
+                    let socket = Rc::new(socket);
+                    self.sockets.borrow_mut().push(Rc::downgrade(&socket));
+                    accepting.push(spawn_local(accept(worker.clone(), self.clone(), socket, open.shared)));
+                }
+                Err(error) => tracing::error!(target: "sluice", listener = self.id, %error, "cannot listen"),
+            }
+        }
+        accepting
+    }
+
+    /// Its sockets once more.
+    pub(super) fn lend(&self) -> Vec<io::Result<Lent>> {
+        let (id, shared) = (self.id, self.shared.get());
+        let sockets = self.sockets.borrow();
+        let open = sockets.iter().filter_map(Weak::upgrade);
+        open.map(|socket| Ok(Lent { id, shared, socket: socket.as_fd().try_clone_to_owned()? })).collect()
     }
 
     /// What connections and exchanges that begin now go by.
@@ -90,21 +124,15 @@ impl Admission {
     }
 }
 
-/// Takes connections until the gate is closed; it cannot fail.
-pub(super) async fn accept(worker: Rc<Worker>, gate: Rc<Gate>, socket: std::net::TcpListener) {
-    let socket = match TcpListener::from_std(socket) {
-        Ok(socket) => socket,
-        Err(error) => {
-            tracing::error!(target: "sluice", listener = gate.id, %error, "cannot listen");
-            return;
-        }
-    };
+/// Takes connections until the gate is closed; it cannot fail. Where other workers take them from the same socket, the one that
+/// has many lets the others go first.
+async fn accept(worker: Rc<Worker>, gate: Rc<Gate>, socket: Rc<TcpListener>, shared: bool) {
     let mut term = gate.term.subscribe();
     loop {
         tokio::select! {
             biased;
             _ = term.wait_for(|term| *term == CLOSED) => break,
-            accepted = socket.accept() => match accepted {
+            accepted = next(&worker, &socket, shared) => match accepted {
                 Ok((stream, peer)) => take(&worker, &gate, stream, peer),
                 Err(error) => pause(&error).await,
             },
@@ -117,13 +145,20 @@ pub(super) async fn accept(worker: Rc<Worker>, gate: Rc<Gate>, socket: std::net:
     }
 }
 
+async fn next(worker: &Worker, socket: &TcpListener, shared: bool) -> io::Result<(TcpStream, SocketAddr)> {
+    if shared && worker.has_more_than_its_part() {
+        sleep(STEP_ASIDE).await;
+    }
+    socket.accept().await
+}
+
 fn take(worker: &Rc<Worker>, gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr) {
     let Some(open) = worker.admit() else {
         tracing::debug!(target: "sluice", %peer, "too many connections");
         return;
     };
     let serving = connection::serve(worker.clone(), gate.clone(), gate.admit(), stream, peer);
-    tokio::task::spawn_local(async move {
+    spawn_local(async move {
         serving.await;
         drop(open);
     });

@@ -3,12 +3,11 @@
 
 mod client_io;
 mod connection;
+mod drain;
 mod gate;
 mod goodbye;
 pub mod guard;
-mod listener;
 mod protocol;
 mod worker;
 
-pub use listener::bind;
 pub use worker::{Setup, Worker, start};

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle as TaskHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
-use super::gate::{self, Gate};
+use super::drain::LINGER;
+use super::gate::Gate;
 use crate::observe::Connections;
 use crate::plugin::{Hook, Slot};
 use crate::socket::Outbox;
-use crate::state::{Change, Listener, Plan, Share, State};
+use crate::state::{Change, Lent, Listener, Plan, Share, State};
 use crate::upstream::Pool;
 
 /// Tasks that run in one turn of the event loop before it looks for events again. Many, since what they write leaves together
@@ -23,8 +24,6 @@ use crate::upstream::Pool;
 const TURN: u32 = 256;
 /// Between two hand-overs of outcomes to `feedback`.
 const FEEDBACK_PERIOD: Duration = Duration::from_millis(50);
-/// What a connection may take to end when its time is over.
-const LATE: Duration = Duration::from_secs(1);
 /// Between two looks at idle connections to endpoints.
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 
@@ -41,19 +40,24 @@ pub struct Setup {
     pub connections: Arc<Connections>,
 }
 
+/// What takes connections to a gate, one task for each socket.
+pub(super) type Accepting = Vec<TaskHandle<()>>;
+
 /// A worker while it serves.
 #[derive(Debug)]
 pub struct Worker {
     state: RefCell<Rc<State>>,
     /// Where clients come in, and what takes them there.
-    gates: RefCell<Vec<(Rc<Gate>, TaskHandle<()>)>>,
+    pub(super) gates: RefCell<Vec<(Rc<Gate>, Accepting)>>,
+    /// How long an idle connection is kept that is to end.
+    pub(super) linger: Cell<Duration>,
     /// What is written to clients.
     pub(super) outbox: Rc<Outbox>,
     /// Client connections of this worker.
-    open: Cell<usize>,
+    pub(super) open: Cell<usize>,
     /// Those of them that were cut off while they drained.
-    cut_off: Cell<usize>,
-    closed: Notify,
+    pub(super) cut_off: Cell<usize>,
+    pub(super) closed: Notify,
     /// Client connections of all workers.
     total: Arc<Connections>,
 }
@@ -83,6 +87,7 @@ async fn serve(setup: Setup) {
     let worker = Rc::new(Worker {
         state: RefCell::new(state),
         gates: RefCell::default(),
+        linger: Cell::new(LINGER),
         outbox,
         open: Cell::new(0),
         cut_off: Cell::new(0),
@@ -98,8 +103,13 @@ async fn serve(setup: Setup) {
                 // Nobody waits any more: the switch has happened all the same.
                 let _ = done.send(());
             }
-            Change::Drain(begun) => {
-                worker.close();
+            Change::Lend(lent) => {
+                // Nobody waits any more: they are closed again.
+                let _ = lent.send(worker.lend());
+            }
+            Change::Drain(begun, leave) => {
+                worker.close(leave);
+                worker.has_closed().await;
                 // As above.
                 let _ = begun.send(());
                 break;
@@ -132,24 +142,22 @@ impl Worker {
             }
             stays
         });
-        for Listener { id, entrance, socket } in listeners {
+        for Listener { id, entrance, open } in listeners {
             match gates.iter().find(|(gate, _)| gate.id == id) {
                 Some((gate, _)) => gate.replace(entrance),
                 None => {
-                    let Some(socket) = socket else { continue };
+                    let Some(open) = open else { continue };
                     let gate = Gate::new(id, entrance);
-                    let accepting = tokio::task::spawn_local(gate::accept(self.clone(), gate.clone(), socket));
+                    let accepting = gate.open(self, open);
                     gates.push((gate, accepting));
                 }
             }
         }
     }
 
-    /// Takes nothing new, and drains what there is.
-    fn close(&self) {
-        for (gate, _) in &*self.gates.borrow() {
-            gate.close();
-        }
+    /// The sockets of all listeners, for another gateway as well.
+    fn lend(&self) -> io::Result<Vec<Lent>> {
+        self.gates.borrow().iter().flat_map(|(gate, _)| gate.lend()).collect()
     }
 
     /// Exchanges that have begun keep the state of before; those to come get the new one.
@@ -174,31 +182,10 @@ impl Worker {
         self.attend(listeners);
     }
 
-    /// Waits for what is going on, as long as `drain` and `drain-streams` allow: connections keep to that by themselves.
-    async fn finish(&self) {
-        // Also where nobody said so: all who could are gone.
-        self.close();
-        let limit = self.state().plan.config.timeouts.drain_streams + LATE;
-        let all_closed = async {
-            for (_, accepting) in self.gates.take() {
-                // One that panicked takes nothing any more.
-                let _ = accepting.await;
-            }
-            while self.open.get() > 0 {
-                self.closed.notified().await;
-            }
-        };
-        let all_closed = timeout(limit, all_closed).await;
-        let left = if all_closed.is_err() { self.open.get() } else { 0 };
-        let connections = self.cut_off.get() + left;
-        if connections > 0 {
-            tracing::warn!(target: "sluice", connections, "cut off at the end of `drain`");
-        }
-    }
-
-    /// A connection that drains is given up.
-    pub(super) fn cuts_off(&self) {
-        self.cut_off.set(self.cut_off.get() + 1);
+    /// True if it has more connections than the others, as far as they can be even.
+    pub(super) fn has_more_than_its_part(&self) -> bool {
+        let workers = self.state().plan.config.workers;
+        self.open.get().saturating_sub(1) * workers > self.total.open()
     }
 
     /// Counts a connection as open until the guard is dropped; none if there are too many.

@@ -1,16 +1,20 @@
 //! From a configuration to what serves it: everything is made aside, and what has not changed since before is taken over. It
 //! serves nobody until the workers get their [`Share`]; if anything is wrong, all of it is dropped and nothing has happened.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Bind, Built, Plan, Serving, chains, check_hook, load_all, problem_of_plugin, problems_of_use};
+use super::{Built, Plan, Serving, chains, check_hook, load_all, problem_of_plugin, problems_of_use};
 use crate::config::Problems;
 use crate::config::model::{self, Config, PluginSource, UpstreamIndex};
 use crate::observe::{Clock, Traffic};
-use crate::plugin::{Digest, Hook, Host, LoadError, Named, Notice, Plugin, SealingKeys, Slot, Use, UseSettings};
+use crate::plugin::{
+    Digest, Hook, Host, Inheritance, LoadError, Named, Notice, Plugin, SealingKeys, Slot, Use, UseSettings,
+};
 use crate::route::Table;
+use crate::socket::Sockets;
 use crate::upstream::Upstream;
 
 /// Makes what serves.
@@ -20,8 +24,10 @@ pub struct Builder<'a> {
     pub host: &'a Host,
     /// Where slots report.
     pub notices: &'a mpsc::Sender<Notice>,
-    /// Opens listening sockets.
-    pub bind: Bind,
+    /// Where listening sockets come from.
+    pub sockets: &'a Sockets,
+    /// What the uses of a gateway that this one takes over from have kept; nothing on a reload.
+    pub inheritance: Option<&'a Inheritance>,
     /// What serves now; none at the start.
     pub before: Option<&'a Serving>,
     /// Takes what the files of plugins have now, also where what they had before serves.
@@ -61,6 +67,9 @@ impl Builder<'_> {
                 Err(error) => problems.extend(problems_of_use(&config, settings, &error)),
             }
         }
+        if let Some(inheritance) = self.inheritance {
+            inheritance.give(&uses);
+        }
         if problems.is_empty() {
             for (hook, settings) in chains(&config) {
                 if let Err(error) = check_hook(hook, &plugins[settings.plugin]) {
@@ -83,8 +92,7 @@ impl Builder<'_> {
         }
         let table = Table::new(&config.routes);
         let clock = self.before.map_or_else(Clock::start, |before| before.plan.clock);
-        let traffic = config.routes.iter().map(|route| self.traffic(&route.name, config.workers)).collect();
-        let unrouted = self.traffic(&Arc::default(), config.workers);
+        let (traffic, unrouted) = self.traffic(&config);
         let plan = Arc::new(Plan { table, upstreams, uses, traffic, unrouted, clock, config });
         Ok(Built { serving: Serving { plan, plugins, slots, listeners, keys }, opened })
     }
@@ -94,11 +102,16 @@ impl Builder<'_> {
         Upstream::new(settings, before.find(|upstream| upstream.name == settings.name))
     }
 
-    /// The figures of the route of that name go on; the number of workers never changes.
-    fn traffic(&self, route: &Arc<str>, workers: usize) -> Arc<Traffic> {
+    /// The figures of the routes, and those of none. Where there was a route of that name they go on; the number of workers never
+    /// changes.
+    fn traffic(&self, config: &Config) -> (Vec<Arc<Traffic>>, Arc<Traffic>) {
         let before = self.before.iter().flat_map(|before| before.plan.traffic.iter().chain([&before.plan.unrouted]));
-        let known = before.into_iter().find(|traffic| traffic.route == *route);
-        known.cloned().unwrap_or_else(|| Traffic::new(route.clone(), workers))
+        let before: HashMap<&str, &Arc<Traffic>> = before.map(|traffic| (&*traffic.route, traffic)).collect();
+        let of = |route: &Arc<str>| match before.get(&**route) {
+            Some(known) => Arc::clone(known),
+            None => Traffic::new(route.clone(), config.workers),
+        };
+        (config.routes.iter().map(|route| of(&route.name)).collect(), of(&Arc::default()))
     }
 
     /// Those of before if use and version are the same. New ones are empty, but for what has to be seen: that an instance can be

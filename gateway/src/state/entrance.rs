@@ -1,7 +1,7 @@
 //! What connections on a listener need: made from the configuration, shared by all workers, and replaced whole while the
 //! listener's sockets stay.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::HeaderName;
@@ -10,6 +10,7 @@ use super::problems::{place_of_tls, problem_of_tls};
 use crate::config::model::{self, Config};
 use crate::config::{Problem, Problems};
 use crate::message::fields;
+use crate::socket::Open;
 use crate::tls;
 
 /// A listener as one worker has it.
@@ -19,8 +20,8 @@ pub struct Listener {
     pub id: usize,
     /// What its connections need.
     pub entrance: Arc<Entrance>,
-    /// This worker's socket; none if it has one already.
-    pub socket: Option<TcpListener>,
+    /// This worker's part of the sockets; none if it has them already.
+    pub open: Option<Open>,
 }
 
 /// What connections on a listener need.

@@ -1,16 +1,11 @@
 //! Listeners as they are built: their entrances, and the sockets of those that are new.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use super::{Builder, Entrance};
 use crate::config::model::{self, Config};
 use crate::config::{KeyPath, Problem};
-
-/// Opens listening sockets on an address, one for each of so many workers, and gives the real address. The last argument: this
-/// gateway listens on that port already.
-pub type Bind = fn(SocketAddr, usize, bool) -> io::Result<(Vec<TcpListener>, SocketAddr)>;
+use crate::socket::Open;
 
 /// A listener that serves.
 #[derive(Debug, Clone)]
@@ -26,8 +21,8 @@ pub struct Listening {
 pub struct Opened {
     /// Whose they are.
     pub id: usize,
-    /// One for each worker.
-    pub sockets: Vec<TcpListener>,
+    /// Where they listen, and they.
+    pub open: Open,
 }
 
 impl Builder<'_> {
@@ -50,9 +45,9 @@ impl Builder<'_> {
             let id = match old {
                 Some(old) => old.id,
                 None => match self.open(config, index, settings, &listeners) {
-                    Ok((sockets, address)) => {
-                        entrance.address = address;
-                        opened.push(Opened { id: next_id, sockets });
+                    Ok(open) => {
+                        entrance.address = open.address;
+                        opened.push(Opened { id: next_id, open });
                         next_id += 1;
                         next_id - 1
                     }
@@ -77,11 +72,11 @@ impl Builder<'_> {
         index: usize,
         settings: &model::Listener,
         made: &[Listening],
-    ) -> Result<(Vec<TcpListener>, SocketAddr), Problem> {
+    ) -> Result<Open, Problem> {
         let before = self.before.iter().flat_map(|before| &before.listeners);
         let ports = before.chain(made).map(|ours| ours.entrance.address.port());
         let is_ours = ports.into_iter().any(|port| port == settings.address.port());
-        (self.bind)(settings.address, config.workers, is_ours).map_err(|error| {
+        self.sockets.open(settings.address, config.workers, is_ours).map_err(|error| {
             let at = KeyPath::root().key("listener").index(index).key("address");
             config.places.problem(&at, format!("cannot listen on {}: {error}", settings.address))
         })

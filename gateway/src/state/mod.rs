@@ -9,6 +9,8 @@ mod plugins;
 mod problems;
 mod serving;
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,7 +24,7 @@ use crate::upstream::{Pool, Upstream};
 
 pub use build::{Builder, make_use};
 pub use entrance::{Entrance, Listener, problems_of_headers};
-pub use listeners::{Bind, Listening, Opened};
+pub use listeners::{Listening, Opened};
 pub use plugins::{load_all, read};
 pub use problems::{place_of_file, place_of_tls, problem_of_plugin, problem_of_tls, problems_of_use, sealing_keys};
 pub use serving::{Built, Serving};
@@ -117,13 +119,36 @@ pub fn chains(config: &Config) -> impl Iterator<Item = (Hook, &model::Use)> {
     chains.flat_map(move |(hook, chain)| chain.iter().filter_map(move |&place| Some((hook, config.uses.get(place)?))))
 }
 
+/// How clients are asked to go that have nothing to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Soon: nobody serves them any more.
+    Soon,
+    /// With their next answer, as far as `timeouts.drain` allows: another gateway serves, and nothing presses. An idle connection
+    /// of HTTP/1.1 that is closed may meet a request that is on its way.
+    AtNextAnswer,
+}
+
 /// What a worker is told while it serves.
 #[derive(Debug)]
 pub enum Change {
     /// Serve this from now on. Answered when this worker has switched.
     Serve(Box<Share>, oneshot::Sender<()>),
     /// Take nothing new, finish what there is. Answered when this worker has begun.
-    Drain(oneshot::Sender<()>),
+    Drain(oneshot::Sender<()>, Leave),
+    /// Lend another gateway all sockets.
+    Lend(oneshot::Sender<io::Result<Vec<Lent>>>),
+}
+
+/// A socket of a listener once more, for another gateway.
+#[derive(Debug)]
+pub struct Lent {
+    /// Which listener.
+    pub id: usize,
+    /// Other workers take connections from it too.
+    pub shared: bool,
+    /// It.
+    pub socket: OwnedFd,
 }
 
 /// What one worker is to serve.

@@ -147,8 +147,8 @@ impl Built {
             let slots = now.slots.iter().filter_map(|slots| slots.iter().cycle().nth(worker).cloned()).collect();
             let listener = |Listening { id, entrance }: &Listening| {
                 let opened = self.opened.iter_mut().find(|opened| opened.id == *id);
-                let socket = opened.and_then(|opened| opened.sockets.pop());
-                Listener { id: *id, entrance: entrance.clone(), socket }
+                let open = opened.map(|opened| opened.open.part(now.plan.config.workers - worker));
+                Listener { id: *id, entrance: entrance.clone(), open }
             };
             let listeners = now.listeners.iter().map(listener).collect();
             // Where workers share a slot, the one with its number sees to it.

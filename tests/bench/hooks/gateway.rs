@@ -1,8 +1,7 @@
-//! A gateway without listening sockets: a configuration file's text, built as the program builds it, and the slots of one of its
+//! A gateway that nobody serves with: a configuration file's text, built as the program builds it, and the slots of one of its
 //! workers.
 
 use std::fmt::Write;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use sluice_gateway::config::{self, Format};
 use sluice_gateway::endpoint::{InFlight, Members};
 use sluice_gateway::plugin::compile::Compiler;
 use sluice_gateway::plugin::{FailureKind, Host, Notice, SealingKeys, Slot, builtin};
+use sluice_gateway::socket::Sockets;
 use sluice_gateway::state::{Builder, Serving};
 use tokio::sync::mpsc;
 
@@ -60,8 +60,15 @@ impl Gateway {
         let config =
             config::from_text(&text(chains, endpoints), Format::Toml, Path::new("/"), "bench", &builtin::names());
         let config = config.unwrap().finish().unwrap_or_else(|problems| panic!("{problems}"));
-        let builder =
-            Builder { host: &HOST, notices: &notices, bind: no_sockets, before: None, fresh: false, taken_back: &[] };
+        let builder = Builder {
+            host: &HOST,
+            notices: &notices,
+            sockets: &Sockets::default(),
+            inheritance: None,
+            before: None,
+            fresh: false,
+            taken_back: &[],
+        };
         let built = builder.build(config, keys()).unwrap_or_else(|problems| panic!("{problems}"));
         let (serving, mut shares) = built.shares(None);
         let slots = shares.swap_remove(0).slots;
@@ -130,8 +137,4 @@ fn text(chains: Chains<'_>, endpoints: usize) -> String {
     )
     .unwrap();
     text
-}
-
-fn no_sockets(address: SocketAddr, _: usize, _: bool) -> std::io::Result<(Vec<TcpListener>, SocketAddr)> {
-    Ok((Vec::new(), address))
 }

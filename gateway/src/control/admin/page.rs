@@ -16,7 +16,7 @@ use super::lines::Lines;
 use super::members::endpoints;
 use crate::control::figures::{Figures, Versions};
 use crate::observe::metrics::Kind;
-use crate::observe::{CODES, Totals};
+use crate::observe::{CODES, Totals, log};
 use crate::plugin::{Counters, FailureKind, Use};
 use crate::state::{Listening, Plan, Serving};
 
@@ -46,6 +46,8 @@ fn process(lines: &mut Lines<'_>, figures: &Figures) -> fmt::Result {
     lines.gauges("sluice_build_info", "The version of the gateway.")?.gauge(version, 1_u64)?;
     let help = "When the program began, seconds since 1970.";
     lines.gauges("process_start_time_seconds", help)?.gauge([], seconds(figures.started))?;
+    let help = "Lines of the log that could not be written.";
+    lines.counters("sluice_log_lines_lost", help)?.count([], log::lost())?;
     let connections = &figures.connections;
     lines.gauges("sluice_connections", "Connections of clients now.")?.gauge([], connections.open())?;
     let help = "Connections of clients that were let in.";

@@ -121,7 +121,7 @@ async fn an_idle_h2_connection_is_not_taken_for_a_head_that_never_ends() {
 #[tokio::test]
 async fn a_client_that_stops_reading_lets_its_endpoint_go() {
     let origin = Origin::start("a").await;
-    let gateway = with_timeouts(&origin, r#"stream-idle = "300ms""#).await;
+    let gateway = with_timeouts(&origin, r#"send-stall = "300ms""#).await;
     for mut raw in [Raw::plain(&gateway).await, Raw::tls(&gateway).await] {
         raw.say("GET /bytes/1000000000 HTTP/1.1\r\nhost: app.test\r\n\r\n").await;
         raw.hear_until("\r\n\r\n").await;

@@ -16,6 +16,7 @@ mod check; // everything that is wrong is told at once, at its place
 mod chunks; // a chunked body that breaks the rules is the client's fault
 mod commands; // arguments, exit codes, the demo
 mod contract; // wit/ is as recorded, and the default plugins keep to it
+mod crowds; // too many clients
 mod deadlines; // nothing waits for ever
 mod discipline; // plugins that fail, take too much, or grow
 mod disconnects; // clients that leave leave nothing behind
@@ -26,6 +27,7 @@ mod endpoints; // who may be chosen, retry, ejection, the pool
 mod errors; // causes become statuses by one map
 mod extended_connect; // WebSocket over HTTP/2
 mod failover; // who takes over when those that come first cannot
+mod floods; // clients that ask for more work than they bring
 mod forwarding; // what happens to messages that pass
 mod framing; // where a message ends, nobody sees differently
 mod health; // endpoints are asked whether they may be used
@@ -34,6 +36,7 @@ mod hostile; // plugins that mean harm
 mod house; // the house is as its map says
 mod instances; // one instance of a use on each worker
 mod large_heads; // what is large is refused at its limit
+mod malformed_streams; // what is no request of HTTP/2
 mod metrics; // operators are told figures, and they are right
 mod misbehaviour; // plugins that misbehave hurt themselves
 mod mutual_tls; // clients with certificates
@@ -46,8 +49,10 @@ mod renewal; // certificates and keys are replaced under load
 mod routes; // which route takes a request
 mod schema; // editors know the keys, those of plugins too
 mod session_table; // sessions of the backends themselves
+mod slow_clients; // slow heads, bodies and readers
 mod slow_start; // endpoints that join or come back begin with little
 mod sticky; // sessions
+mod strange_handshakes; // what comes instead of one
 mod strangers; // what strangers write into fields
 mod streaming; // bodies stream past
 mod supervisor; // sockets from systemd, and what it is told

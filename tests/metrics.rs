@@ -48,7 +48,7 @@ async fn counts_are_exact_after_a_load_over_all_workers_and_protocols() {
             (r#"sluice_requests_in_flight{upstream="app",endpoint="a"}"#, 0.0),
             ("sluice_connections", 0.0),
             ("sluice_connections_accepted_total", 16.0),
-            ("sluice_connections_refused_total", 0.0),
+            (r#"sluice_connections_refused_total{reason="full"}"#, 0.0),
         ])
         .await;
     assert_eq!(scrape.sum("sluice_requests_total"), 800.0);

@@ -198,6 +198,7 @@ mod tests {
             connect: second,
             response_header: second,
             stream_idle: second,
+            send_stall: second,
             drain: second,
             drain_streams: second,
         }

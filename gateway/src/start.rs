@@ -17,7 +17,7 @@ use crate::observe::{self, Connections};
 use crate::plugin::{FileError, LoadError, StateDir, builtin};
 use crate::server;
 use crate::socket::Sockets;
-use crate::state::{Builder, Change, Leave, Share, sealing_keys};
+use crate::state::{Builder, Change, Leave, Serving, Share, sealing_keys};
 use crate::supervisor;
 
 /// Changes that wait for a worker.
@@ -104,7 +104,7 @@ impl Gateway {
         let (serving, shares) = built.shares(None);
 
         let (ordering, orders) = mpsc::channel(ORDERS);
-        let connections: Arc<Connections> = Arc::default();
+        let connections = Arc::new(Connections::new(room(&serving)));
         let (workers, threads) = start_workers(shares, &connections)?;
         let setup = control::Setup {
             host,
@@ -229,4 +229,14 @@ fn open_admin(config: &Config, before: Option<&mut Predecessor>) -> Result<Optio
         }
     };
     Ok(Some((configured, socket)))
+}
+
+/// How many clients there are descriptors for.
+fn room(serving: &Serving) -> usize {
+    let descriptors = server::raise_limit();
+    let (room, configured) = (server::room_for_clients(descriptors), serving.plan.config.limits.connections);
+    if room < configured {
+        tracing::warn!(target: "sluice", descriptors, room, configured, "fewer descriptors than connections");
+    }
+    room
 }

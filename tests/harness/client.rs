@@ -157,6 +157,12 @@ impl Client {
         Self { sender: Self::over_http1(stream).await, scheme: "http" }
     }
 
+    /// HTTP/1.1 over plain TCP, if the gateway takes it.
+    pub async fn try_plain(gateway: &Gateway) -> Option<Self> {
+        let stream = TcpStream::connect(gateway.plain).await.ok()?;
+        Some(Self { sender: Self::over_http1(stream).await, scheme: "http" })
+    }
+
     /// HTTP/2 over plain TCP, by prior knowledge.
     pub async fn plain_h2(gateway: &Gateway) -> Self {
         let stream = connect(gateway.plain).await;

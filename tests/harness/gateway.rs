@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -201,6 +202,38 @@ impl Gateway {
     pub async fn ended(&mut self) -> ExitStatus {
         assert!(self.stopped, "nobody asked it to stop");
         eventually("the end of the gateway", async || self.child.try_wait().unwrap()).await
+    }
+
+    /// Starts it where it gets only so many descriptors.
+    pub async fn start_with_descriptors(configuration: &Configuration, descriptors: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        configuration.write(folder.path());
+        let sluice = command(folder.path());
+        let mut shell = Command::new("sh");
+        shell
+            .arg("-c")
+            .arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\""))
+            .arg(sluice.get_program())
+            .args(sluice.get_args());
+        shell.env_remove("SLUICE_LOG").env("RUST_BACKTRACE", "1").stdin(Stdio::null());
+        Self::listening(shell, Arc::new(folder)).await
+    }
+
+    /// From now on it gets no more descriptors than it has, and so many.
+    #[cfg(target_os = "linux")]
+    pub fn leave_descriptors(&self, more: u64) {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count() as u64;
+        let limit = Rlimit { current: Some(open + more), maximum: Some(open + more) };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
+    }
+
+    /// What it has spent on processors, where the system tells.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        // Behind the name in parentheses: utime and stime are the 12th and 13th, in hundredths of a second.
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11).map(|field| field.parse::<u64>().unwrap());
+        Some(Duration::from_millis(10 * (fields.next()? + fields.next()?)))
     }
 
     /// Resident memory in bytes, where the system tells.

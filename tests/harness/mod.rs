@@ -2,10 +2,12 @@
 //! backends, real clients, and components built for the occasion. Ports are always 0, and nothing waits for a time: it
 //! waits for a condition, with a bound that is far longer than any promise.
 
+pub mod beside;
 pub mod certificates;
 pub mod client;
 pub mod configuration;
 pub mod echo;
+pub mod frames;
 pub mod gateway;
 pub mod guests;
 pub mod load;

@@ -50,6 +50,8 @@ struct State {
     hold: watch::Sender<bool>,
     /// Requests that have come and are not answered.
     in_hand: watch::Sender<usize>,
+    /// Bodies of `/bytes/N` that are on their way.
+    streaming: AtomicUsize,
     status: AtomicU16,
     /// Milliseconds.
     slowness: AtomicU64,
@@ -67,6 +69,7 @@ impl Origin {
             connections: AtomicUsize::new(0),
             hold: watch::channel(false).0,
             in_hand: watch::channel(0).0,
+            streaming: AtomicUsize::new(0),
             status: AtomicU16::new(200),
             slowness: AtomicU64::new(0),
         });
@@ -111,6 +114,11 @@ impl Origin {
     /// Requests that have come and are not answered.
     pub fn in_hand(&self) -> usize {
         *self.state.in_hand.borrow()
+    }
+
+    /// Bodies of `/bytes/N` that are on their way.
+    pub fn streaming(&self) -> usize {
+        self.state.streaming.load(Ordering::SeqCst)
     }
 
     /// Waits until so many requests have come and are not answered.
@@ -182,6 +190,22 @@ impl Drop for InHand {
     }
 }
 
+/// The same for a body.
+struct Streaming(Arc<State>);
+
+impl Streaming {
+    fn new(state: &Arc<State>) -> Self {
+        state.streaming.fetch_add(1, Ordering::SeqCst);
+        Self(state.clone())
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.streaming.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 async fn answer(
     state: Arc<State>,
     request: Request<Incoming>,
@@ -225,7 +249,7 @@ async fn answer(
     });
     let number = path.rsplit_once('/').and_then(|(_, number)| number.parse::<usize>().ok());
     let body = match path.split('/').nth(1) {
-        Some("bytes") => made(number.unwrap_or(0), in_hand),
+        Some("bytes") => made(number.unwrap_or(0), in_hand, Streaming::new(&state)),
         Some("halves") => halves(state.clone(), in_hand),
         Some("trailers") => with_trailers(),
         _ => Full::new(Bytes::from(seen.to_string())).boxed(),
@@ -257,7 +281,7 @@ fn fields(headers: &http::HeaderMap) -> serde_json::Value {
 }
 
 /// So many bytes, made as they are taken.
-fn made(bytes: usize, in_hand: InHand) -> BoxBody<Bytes, Infallible> {
+fn made(bytes: usize, in_hand: InHand, streaming: Streaming) -> BoxBody<Bytes, Infallible> {
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
         let chunk = Bytes::from(vec![b'x'; CHUNK]);
@@ -269,6 +293,7 @@ fn made(bytes: usize, in_hand: InHand) -> BoxBody<Bytes, Infallible> {
             }
             left -= now;
         }
+        drop(streaming);
     });
     counted(body, in_hand)
 }

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -83,6 +84,13 @@ impl Raw {
         // What came before an error is what was heard.
         let _ = within("the end of the connection", self.0.read_to_end(&mut heard)).await;
         String::from_utf8_lossy(&heard).into_owned()
+    }
+
+    /// What comes within that time; none if nothing does.
+    pub async fn hears(&mut self, time: Duration) -> Option<String> {
+        let mut buffer = [0; 4096];
+        let count = tokio::time::timeout(time, self.0.read(&mut buffer)).await.ok()?.unwrap_or(0);
+        Some(String::from_utf8_lossy(&buffer[..count]).into_owned())
     }
 
     /// Says that nothing more comes, and reads until the gateway closes.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use super::limits::{Limits, MinimumRate, PerClient};
 use super::{KeyPath, Places};
 pub use health::{Check, Ejection, Health, HttpCheck, Statuses, SuccessRate};
 
@@ -170,27 +171,12 @@ pub struct Timeouts {
     pub response_header: Duration,
     /// A body or upgraded stream on which nothing moves. Default 5 min.
     pub stream_idle: Duration,
+    /// A client that takes nothing of what waits for it. Default 30 s.
+    pub send_stall: Duration,
     /// What exchanges get to finish when the gateway stops. Default 30 s.
     pub drain: Duration,
     /// The same for what streams by then; not less than `drain`. Default 1 h.
     pub drain_streams: Duration,
-}
-
-/// Bounds in size and number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Client connections over all listeners. Default 10,000.
-    pub connections: usize,
-    /// Bytes of a request head. Default 32 KiB.
-    pub header_bytes: usize,
-    /// Fields of a request head, and of the trailers of a body. Default 100.
-    pub headers: usize,
-    /// Bytes of a request line; over HTTP/2 of the target. Default 8 KiB.
-    pub request_line: usize,
-    /// Bytes of the extensions of one chunk. Default 1 KiB.
-    pub chunk_extensions: usize,
-    /// Bytes of the trailers of a body that a client sends chunked. Default 8 KiB.
-    pub trailers: usize,
 }
 
 /// A plugin.

@@ -25,7 +25,6 @@ use super::units::{Size, Time};
 
 /// Keys of the design that this version does not have, without the positions in lists.
 pub(super) const NOT_BUILT_YET: &[&str] = &[
-    "limits.connections-per-client",
     "listener.proxy-protocol",
     "listener.tls.acme",
     "route.limits",
@@ -148,6 +147,8 @@ pub(super) struct Timeouts {
     pub(super) response_header: Time,
     /// A body or upgraded stream on which nothing moves.
     pub(super) stream_idle: Time,
+    /// A client that takes nothing of what waits for it.
+    pub(super) send_stall: Time,
     /// What exchanges get to finish when the gateway stops.
     pub(super) drain: Time,
     /// The same for what streams by then: upgraded connections, and answers that have begun. At least as long as `drain`.
@@ -165,6 +166,7 @@ impl Default for Timeouts {
             connect: seconds(3),
             response_header: seconds(30),
             stream_idle: seconds(300),
+            send_stall: seconds(30),
             drain: seconds(30),
             drain_streams: seconds(3600),
         }
@@ -178,6 +180,10 @@ pub(super) struct Limits {
     /// Client connections over all listeners.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub(super) connections: usize,
+    /// Connections of one client: an IPv4 address, or the first 64 bits of an IPv6 one. Trusted proxies are not counted.
+    /// Default: 200, and none for addresses of this machine, behind which any number of clients may stand.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub(super) connections_per_client: Option<usize>,
     /// Head of a request in bytes, 8KiB to 16MiB.
     pub(super) header_bytes: Size,
     /// Fields of a request's head, each cookie and each range of `Range` counted as one; and those of its trailers.
@@ -190,17 +196,26 @@ pub(super) struct Limits {
     pub(super) chunk_extensions: Size,
     /// Trailers behind a chunked body of a request in bytes, 1B to 1MiB.
     pub(super) trailers: Size,
+    /// What a client must send of a body whose length it has declared, and take of what waits for it: bytes per second on
+    /// average, after the first 5 s. What it waits for itself does not count.
+    pub(super) minimum_rate: Size,
+    /// Streams of an HTTP/2 connection that the client resets, or makes the gateway reset, in any 30 s.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) resets: u32,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections: 10_000,
+            connections_per_client: None,
             header_bytes: Size(32 << 10),
             headers: 100,
             request_line: Size(8 << 10),
             chunk_extensions: Size(1 << 10),
             trailers: Size(8 << 10),
+            minimum_rate: Size(240),
+            resets: 100,
         }
     }
 }

@@ -8,13 +8,13 @@ use std::thread::available_parallelism;
 
 use super::Unused;
 use super::key_path::KeyPath;
+use super::limits::limits;
 use super::listeners::listeners;
-use super::model::{Admin, Config, Limits, Log, Plugin, SealingFiles, Timeouts, Use};
+use super::model::{Admin, Config, Log, Plugin, SealingFiles, Timeouts, Use};
 use super::plugins::Plugins;
 use super::problem::Report;
 use super::raw;
 use super::routes::{Surroundings, routes};
-use super::units::Size;
 use super::upstreams::upstreams;
 use super::uses::Uses;
 
@@ -32,7 +32,6 @@ pub(super) fn resolve(
     if file.listener.is_empty() {
         report.add(&root.key("listener"), "at least one [[listener]] is needed");
     }
-    check_sizes(&file.limits, report);
     let timeouts = timeouts(&file.timeouts);
     let plugins = Plugins::new(file.plugin, built_in, base_dir, report);
     let mut uses = Uses::new(file.uses, plugins, report);
@@ -61,7 +60,7 @@ pub(super) fn resolve(
         listeners: listeners(file.listener, base_dir, report),
         admin: file.admin.map(|admin| operators(&admin, report)),
         timeouts,
-        limits: limits(&file.limits),
+        limits: limits(&file.limits, report),
         plugins,
         uses,
         routes,
@@ -119,32 +118,6 @@ fn instances(plugins: &[Plugin], uses: &[Use], workers: usize) -> usize {
     uses.iter().map(slots).sum::<usize>() * 2
 }
 
-fn check_sizes(raw: &raw::Limits, report: &mut Report<'_>) {
-    let sizes = [
-        ("header-bytes", raw.header_bytes, Size(8 << 10), Size(16 << 20)),
-        ("request-line", raw.request_line, Size(1 << 10), Size(64 << 10)),
-        ("chunk-extensions", raw.chunk_extensions, Size(1), Size(16 << 10)),
-        ("trailers", raw.trailers, Size(1), Size(1 << 20)),
-    ];
-    for (key, size, least, most) in sizes {
-        if !(least..=most).contains(&size) {
-            let message = format!("expected {least} to {most}, found {size}");
-            report.add(&KeyPath::root().key("limits").key(key), message);
-        }
-    }
-}
-
-fn limits(raw: &raw::Limits) -> Limits {
-    Limits {
-        connections: raw.connections,
-        header_bytes: raw.header_bytes.0,
-        headers: raw.headers,
-        request_line: raw.request_line.0,
-        chunk_extensions: raw.chunk_extensions.0,
-        trailers: raw.trailers.0,
-    }
-}
-
 fn timeouts(raw: &raw::Timeouts) -> Timeouts {
     Timeouts {
         handshake: raw.handshake.0,
@@ -154,6 +127,7 @@ fn timeouts(raw: &raw::Timeouts) -> Timeouts {
         connect: raw.connect.0,
         response_header: raw.response_header.0,
         stream_idle: raw.stream_idle.0,
+        send_stall: raw.send_stall.0,
         drain: raw.drain.0,
         drain_streams: raw.drain_streams.0.max(raw.drain.0),
     }

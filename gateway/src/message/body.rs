@@ -17,6 +17,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{BodyPrefix, Patience, fields};
+use crate::config::model::MinimumRate;
 
 /// Why a body broke off.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum BodyError {
     /// Nothing came for the time that `stream-idle` allows.
     #[error("nothing came for {0:?}")]
     Idle(Duration),
+    /// Less came than the minimum rate asks for.
+    #[error("it came at less than {0} bytes per second")]
+    Slow(u64),
 }
 
 /// A body on its way. Small, since it is handed on from station to station; none costs nothing.
@@ -52,7 +56,18 @@ struct Streamed {
     seen: Option<Rc<Cell<u64>>>,
     /// Since when nothing has come although somebody asks.
     waiting: Option<Instant>,
+    /// How quickly it must come; none: in its own time.
+    pace: Option<Pace>,
     patience: Patience,
+}
+
+/// Of a body that must come at some rate. The time in which nobody asks for more is not its sender's.
+#[derive(Debug)]
+struct Pace {
+    least: MinimumRate,
+    came: u64,
+    /// What was waited for it.
+    waited: Duration,
 }
 
 impl Body {
@@ -69,9 +84,18 @@ impl Body {
         if incoming.is_end_stream() {
             return Self::default();
         }
-        let rest =
-            Streamed { incoming, idle, forbidden: None, seen: None, waiting: None, patience: Patience::default() };
+        let patience = Patience::default();
+        let rest = Streamed { incoming, idle, forbidden: None, seen: None, waiting: None, pace: None, patience };
         Self(Some(Box::new(Content { rest: Some(rest), ..Content::default() })))
+    }
+
+    /// The same, cut if it comes more slowly than that, as far as its length was declared: of another one nobody knows whether
+    /// there is more to come at all.
+    pub fn at_least(mut self, least: MinimumRate) -> Self {
+        if let Some(rest) = self.rest_mut().filter(|rest| rest.incoming.size_hint().exact().is_some()) {
+            rest.pace = Some(Pace { least, came: 0, waited: Duration::ZERO });
+        }
+        self
     }
 
     /// The same, with these names taken out of its trailers.
@@ -178,15 +202,25 @@ impl http_body::Body for Body {
 impl Streamed {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
-            self.waiting = None;
+            let since = self.waiting.take();
+            if let Some(pace) = &mut self.pace {
+                pace.waited += since.map_or(Duration::ZERO, |since| since.elapsed());
+                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                pace.came += data.map_or(0, |data| data.len() as u64);
+            }
             // What hyper says of it is only that it was reading a body.
             let reason = |error: hyper::Error| error.source().map_or_else(|| error.to_string(), ToString::to_string);
             let broken = |error: hyper::Error| BodyError::Broken(reason(error));
             return Poll::Ready(frame.map(|frame| frame.map(|frame| self.admit(frame)).map_err(broken)));
         }
         let since = *self.waiting.get_or_insert_with(Instant::now);
-        ready!(self.patience.poll_until(since + self.idle, context));
-        Poll::Ready(Some(Err(BodyError::Idle(self.idle))))
+        let left = self.pace.as_ref().map(|pace| pace.least.time_for(pace.came).saturating_sub(pace.waited));
+        let limit = left.map_or(self.idle, |left| left.min(self.idle));
+        ready!(self.patience.poll_until(since + limit, context));
+        Poll::Ready(Some(Err(match &self.pace {
+            Some(pace) if limit < self.idle => BodyError::Slow(pace.least.bytes_per_second),
+            _ => BodyError::Idle(self.idle),
+        })))
     }
 
     fn admit(&self, mut frame: Frame<Bytes>) -> Frame<Bytes> {

@@ -56,6 +56,7 @@ pub fn set_level(level: &str) {
 }
 
 fn filter(level: &str) -> EnvFilter {
-    let wanted = std::env::var("SLUICE_LOG").unwrap_or_else(|_| level.to_owned());
+    // What hyper and h2 warn of is what clients do: some could fill a disk with it.
+    let wanted = std::env::var("SLUICE_LOG").unwrap_or_else(|_| format!("{level},h2=error,hyper=error"));
     EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"))
 }

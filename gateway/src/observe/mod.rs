@@ -2,12 +2,16 @@
 
 mod activity;
 pub mod clock;
+mod connections;
+mod cut;
 pub mod log;
 pub mod metrics;
 mod record;
 mod traffic;
 
-pub use activity::{Activity, Busy, Waits};
+pub use activity::{Activity, Busy, Turn, Waits};
 pub use clock::Clock;
+pub use connections::{Connections, Counted, Refused};
+pub use cut::Cut;
 pub use record::Record;
-pub use traffic::{CODES, Connections, Passed, Totals, Traffic};
+pub use traffic::{CODES, Passed, Totals, Traffic};

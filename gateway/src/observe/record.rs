@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Busy, Passed, Traffic};
+use super::{Busy, Cut, Passed, Traffic, Turn};
 
 /// What is known of one exchange.
 #[derive(Debug)]
@@ -82,6 +82,16 @@ impl Record {
     pub fn answered(&mut self, status: u16) {
         self.status = status;
         self.busy.answered();
+    }
+
+    /// Notes whose turn it is: that of the client, who has got so many bytes, or that of the endpoint.
+    pub fn turn(&self, turn: Turn) {
+        self.busy.note(turn);
+    }
+
+    /// Why the client was cut off, if it was.
+    pub fn is_cut(&self) -> Option<Cut> {
+        self.busy.is_cut()
     }
 
     /// Notes why something did not go by the first word.

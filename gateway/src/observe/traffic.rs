@@ -1,8 +1,8 @@
-//! What went by: figures of the exchanges of a route, and of client connections. Each worker writes a share of its own with
+//! What went by: figures of the exchanges of a route. Each worker writes a share of its own with
 //! plain loads and stores, so that counting takes no lock and no other core's cache line; who shows them adds the shares up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Upper bounds of the classes of durations in microseconds, 1 ms to 30 s; beyond is one more class.
@@ -126,45 +126,6 @@ fn read(figure: &AtomicU64) -> u64 {
     figure.load(Ordering::Relaxed)
 }
 
-/// Client connections over all workers and listeners.
-#[derive(Debug, Default)]
-pub struct Connections {
-    open: AtomicUsize,
-    accepted: AtomicU64,
-    refused: AtomicU64,
-}
-
-impl Connections {
-    /// Counts one more as open, to be followed by [`Connections::closed`]; false if there were `most` already, and it is to be
-    /// refused.
-    pub fn opened(&self, most: usize) -> bool {
-        let fits = self.open.fetch_add(1, Ordering::Relaxed) < most;
-        let count = if fits { &self.accepted } else { &self.refused };
-        count.fetch_add(1, Ordering::Relaxed);
-        fits
-    }
-
-    /// One is open no more.
-    pub fn closed(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// How many are open now.
-    pub fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
-    }
-
-    /// How many were ever let in.
-    pub fn accepted(&self) -> u64 {
-        read(&self.accepted)
-    }
-
-    /// How many were closed at once since there were too many.
-    pub fn refused(&self) -> u64 {
-        read(&self.refused)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,15 +167,5 @@ mod tests {
         assert_eq!((totals.duration, totals.retries), (Duration::from_millis(60_007), 3));
         assert_eq!((totals.received, totals.sent), (5, 8));
         assert_eq!(totals.durations.iter().map(|(_, count)| count).sum::<u64>(), 3);
-    }
-
-    #[test]
-    fn one_connection_too_many_is_refused_and_counted_as_such() {
-        let connections = Connections::default();
-        assert!(connections.opened(1) && !connections.opened(1));
-        connections.closed();
-        assert_eq!((connections.open(), connections.accepted(), connections.refused()), (1, 1, 1));
-        connections.closed();
-        assert!(connections.opened(1));
     }
 }

@@ -2,7 +2,7 @@
 //! record be written. Dropped before its end, it takes the connection along: the rest of the answer would be in the way.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use super::attempt::Attempt;
 use crate::message::Body;
 use crate::message::body::BodyError;
-use crate::observe::Record;
+use crate::observe::{Record, Turn};
 
 /// The body of an answer; by default none, of no exchange.
 #[derive(Debug, Default)]
@@ -46,13 +46,21 @@ impl http_body::Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Self { body, attempt, record } = &mut *self;
-        let frame = ready!(match attempt {
+        let polled = match attempt {
             Some(attempt) => attempt.poll(context, |context| Pin::new(&mut *body).poll_frame(context)),
             None => Pin::new(body).poll_frame(context),
-        });
+        };
+        let Poll::Ready(frame) = polled else {
+            if let Some(record) = record {
+                record.turn(Turn::Asks);
+            }
+            return Poll::Pending;
+        };
         match (&frame, record) {
             (Some(Ok(frame)), Some(record)) => {
-                record.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64);
+                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                record.bytes_out += bytes;
+                record.turn(Turn::Gives(bytes));
             }
             (Some(Ok(_)), None) => {}
             (Some(Err(error)), record) => {
@@ -84,7 +92,10 @@ impl Drop for AnswerBody {
             self.end();
         } else if let Some(attempt) = &mut self.attempt {
             if let Some(record) = &mut self.record {
-                record.note("the client went away".to_owned());
+                match record.is_cut() {
+                    Some(cut) => record.note(format!("cut off: {cut}")),
+                    None => record.note("the client went away".to_owned()),
+                }
             }
             attempt.cancelled();
         }

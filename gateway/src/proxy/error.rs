@@ -29,6 +29,9 @@ pub enum Cause {
     /// The client broke its body off, framed it badly, or stalled.
     #[error("the request body: {0}")]
     Body(BodyError),
+    /// There are as many connections as there may be.
+    #[error("too many connections")]
+    NoRoom,
     /// The listener sends all requests to HTTPS.
     #[error("sent to HTTPS")]
     Redirected(HeaderValue),
@@ -77,10 +80,11 @@ impl Cause {
         match self {
             Cause::Refused(refusal) => refusal_status(*refusal),
             Cause::Body(BodyError::Broken(_)) => (StatusCode::BAD_REQUEST, "http_request_error"),
-            Cause::HeadStalled(_) | Cause::BodyStalled(_) | Cause::Body(BodyError::Idle(_)) => {
+            Cause::HeadStalled(_) | Cause::BodyStalled(_) | Cause::Body(BodyError::Idle(_) | BodyError::Slow(_)) => {
                 (StatusCode::REQUEST_TIMEOUT, "http_request_error")
             }
             Cause::Redirected(_) => (StatusCode::PERMANENT_REDIRECT, ""),
+            Cause::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "proxy_internal_response"),
             Cause::NoRoute => (StatusCode::NOT_FOUND, "destination_not_found"),
             Cause::NoUpgrade => (StatusCode::NOT_IMPLEMENTED, "http_request_error"),
             Cause::Replied(_, status, _) => (*status, ""),

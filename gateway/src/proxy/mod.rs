@@ -61,6 +61,7 @@ fn take_in(
     match headers::request(&mut parts, arrival, &config.limits) {
         Ok(intake) => {
             let body = Body::streamed(incoming, config.timeouts.stream_idle)
+                .at_least(config.limits.minimum_rate)
                 .without_trailers(&arrival.entrance.reserved)
                 .counted();
             record.received = body.seen();

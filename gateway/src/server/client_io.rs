@@ -2,7 +2,7 @@
 //! see all that comes in before hyper does.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -39,12 +39,14 @@ pub(super) struct ClientIo<S> {
     /// This side has ended; what the client still sends is thrown away.
     lingering: Option<Pin<Box<Sleep>>>,
     guard: Guard,
+    /// A client that is cut off has been told so.
+    parted: bool,
     activity: Rc<Activity>,
 }
 
 impl<S: AsyncRead + Unpin> ClientIo<S> {
     pub(super) fn new(stream: S, activity: Rc<Activity>) -> Self {
-        Self { stream, ahead: Bytes::new(), ended: None, lingering: None, guard: Guard::None, activity }
+        Self { stream, ahead: Bytes::new(), ended: None, lingering: None, guard: Guard::None, parted: false, activity }
     }
 
     /// The same, watched from now on.
@@ -86,13 +88,17 @@ impl<S: AsyncRead + Unpin> ClientIo<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> hyper::rt::Read for ClientIo<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Read for ClientIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         while self.ended.is_none() {
+            if self.activity.is_cut().is_some() {
+                self.part(context);
+                return Poll::Ready(Ok(()));
+            }
             if let Some(refusal) = self.guard.refused_body() {
                 self.activity.break_body();
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
@@ -137,10 +143,34 @@ impl<S: AsyncRead + Unpin> ClientIo<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> ClientIo<S> {
+    /// hyper is told that the client has ended its side, and ends this one; the client is told why where that can be said.
+    fn part(&mut self, context: &mut Context<'_>) {
+        let goodbye = self.guard.goodbye().filter(|_| !self.parted);
+        self.parted = true;
+        if let Some(frame) = goodbye {
+            // Who takes nothing would not read this either.
+            let _ = Pin::new(&mut self.stream).poll_write(context, &frame);
+            let _ = Pin::new(&mut self.stream).poll_flush(context);
+        }
+    }
+
+    /// So much of these was written, or cannot be now.
+    fn wrote(&mut self, context: &mut Context<'_>, written: &Poll<io::Result<usize>>, slices: &[IoSlice<'_>]) {
+        self.activity.wrote(written.is_pending());
+        if let Poll::Ready(Ok(count)) = written
+            && self.guard.look_out(slices, *count, &self.activity)
+        {
+            // Whoever reads has to learn of it.
+            context.waker().wake_by_ref();
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.activity.wrote(written.is_pending());
+        self.wrote(context, &written, &[IoSlice::new(bytes)]);
         written
     }
 
@@ -176,10 +206,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
+        slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.activity.wrote(written.is_pending());
+        self.wrote(context, &written, slices);
         written
     }
 }

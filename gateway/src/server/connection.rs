@@ -1,4 +1,6 @@
-//! The life of one client connection: handshake, protocol, exchanges, end. One timer serves all its deadlines.
+//! The life of one client connection: handshake, protocol, exchanges, end.
+
+mod drive;
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -7,12 +9,11 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, HeaderName};
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
@@ -22,18 +23,21 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use drive::End;
+
 use super::client_io::ClientIo;
 use super::drain::LINGER;
 use super::gate::{Admission, Gate};
 use super::goodbye;
-use super::guard::Guard;
 use super::guard::http1::Scanner;
-use super::protocol::{LocalExecutor, Protocol};
+use super::guard::{Frames, Guard};
+use super::protocol::LocalExecutor;
+use super::stream::Bounds;
 use super::worker::Worker;
-use crate::observe::{Activity, Waits};
+use crate::observe::Activity;
 use crate::proxy::headers::Arrival;
 use crate::proxy::{self, AnswerBody, Answered, Cause, Tunnel};
-use crate::socket::Socket;
+use crate::socket::{Meter, Socket};
 use crate::state::Entrance;
 use crate::tls;
 
@@ -50,6 +54,7 @@ pub(super) async fn serve(
     worker: Rc<Worker>,
     gate: Rc<Gate>,
     admission: Admission,
+    activity: Rc<Activity>,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
@@ -60,8 +65,8 @@ pub(super) async fn serve(
     // By this one for its TLS and protocols, whatever takes its place.
     let entrance = gate.entrance();
     let tls = entrance.tls.is_some();
-    let activity = Activity::start();
     let stream = Socket::new(stream, &worker.outbox);
+    let meter = stream.meter();
     let connection = Connection {
         worker,
         gate,
@@ -71,6 +76,7 @@ pub(super) async fn serve(
         server_name: None,
         client: Box::default(),
         activity,
+        meter,
         asks_for_upgrade: Cell::default(),
         tunnel: Cell::default(),
     };
@@ -96,18 +102,7 @@ struct Connection {
     asks_for_upgrade: Cell<bool>,
     /// What comes after HTTP/1.1.
     tunnel: Cell<Option<Box<Tunnel>>>,
-}
-
-/// How a connection ended.
-enum End {
-    /// By itself.
-    Closed,
-    /// A request head did not come in time.
-    HeadStalled(Duration),
-    /// A request head was none, and all before it is answered.
-    HeadRefused,
-    /// Nothing came, or nobody read.
-    Idle,
+    meter: Meter,
 }
 
 impl Connection {
@@ -161,8 +156,10 @@ impl Connection {
     /// What a connection begins with, for `limit` at most; one that is to end does not wait that long.
     async fn before_requests<T>(&self, limit: Duration, beginning: impl Future<Output = T>) -> Option<T> {
         let over = async {
-            self.admission.over().await;
-            tokio::time::sleep(self.worker.linger()).await;
+            tokio::select! {
+                () = self.admission.over() => tokio::time::sleep(self.worker.linger()).await,
+                () = self.asked_to_leave() => tokio::time::sleep(LINGER).await,
+            }
         };
         tokio::select! {
             begun = tokio::time::timeout(limit, beginning) => begun.ok(),
@@ -170,17 +167,32 @@ impl Connection {
         }
     }
 
+    /// True once the next answer is to be the last.
+    fn is_to_end(&self) -> bool {
+        self.admission.is_over() || self.activity.is_asked_to_leave() || self.activity.is_broken()
+    }
+
+    /// Ready once others need its place.
+    fn asked_to_leave(&self) -> impl Future<Output = ()> {
+        poll_fn(|context| self.activity.poll_asked_to_leave(context))
+    }
+
     async fn http<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, io: ClientIo<S>, is_h2: bool) {
         let connection = Rc::new(self);
         // Boxed, so that the many others are not as large as the few of HTTP/2.
-        if is_h2 { Box::pin(connection.http2(io)).await } else { connection.http1(io).await }
+        if is_h2 {
+            Box::pin(connection.clone().http2(io)).await
+        } else {
+            connection.clone().http1(io).await
+        }
+        if let Some(why) = connection.activity.is_cut() {
+            connection.worker.total.cut(why);
+            tracing::debug!(target: "sluice", peer = %connection.peer, reason = %why, "cut off");
+        }
     }
 
     async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self: Rc<Self>, io: ClientIo<S>) {
-        let (limits, head) = {
-            let config = &self.worker.plan().config;
-            (config.limits.clone(), Some(config.timeouts.request_header))
-        };
+        let limits = self.worker.plan().config.limits.clone();
         let mut builder = http1::Builder::new();
         // The guard keeps to the limits, and comes before these: they count empty lines before heads, and hold for trailers too.
         let most = limits.header_bytes.max(limits.trailers) + 64;
@@ -189,14 +201,14 @@ impl Connection {
         builder.timer(TokioTimer::new()).header_read_timeout(None);
         let io = io.guarded(Guard::Http1(Scanner::new(&limits)));
         let mut connection = builder.serve_connection(io, self.service());
-        let end = self.drive(Pin::new(&mut connection), head).await;
+        let end = self.drive(Pin::new(&mut connection), false).await;
         let parts = match end {
             End::HeadStalled(_) | End::HeadRefused => connection.into_parts(),
             End::Closed if self.asks_for_upgrade.get() => {
                 let parts = connection.into_parts();
                 return Box::pin(self.after_http1(parts.io, parts.read_buf)).await;
             }
-            End::Closed | End::Idle => return,
+            End::Closed | End::Idle | End::Cut => return,
         };
         let cause = match end {
             End::HeadStalled(limit) => Some(Cause::HeadStalled(limit)),
@@ -229,8 +241,19 @@ impl Connection {
     }
 
     async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self: Rc<Self>, io: ClientIo<S>) {
-        let header_bytes = self.worker.plan().config.limits.header_bytes;
-        let mut builder = http2::Builder::new(LocalExecutor);
+        let plan = self.worker.plan();
+        let (limits, timeouts) = (&plan.config.limits, &plan.config.timeouts);
+        let io = io.guarded(Guard::Http2(Box::new(Frames::new(limits.resets, Instant::now()))));
+        let bounds = Bounds {
+            activity: self.activity.clone(),
+            connections: self.worker.total.clone(),
+            stall: timeouts.send_stall,
+            least: limits.minimum_rate,
+        };
+        let header_bytes = limits.header_bytes;
+        // No connection keeps a plan.
+        drop(plan);
+        let mut builder = http2::Builder::new(LocalExecutor(Rc::new(bounds)));
         builder
             .timer(TokioTimer::new())
             .enable_connect_protocol()
@@ -238,9 +261,11 @@ impl Connection {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX));
-        let connection = pin!(builder.serve_connection(io, self.service()));
-        // Frames come between heads as well, so that bytes do not tell when one begins.
-        self.drive(connection, None).await;
+        let mut connection = pin!(builder.serve_connection(io, self.service()));
+        if let End::HeadStalled(_) = self.drive(connection.as_mut(), true).await {
+            // Lets it hear of that, and says goodbye for it.
+            let _ = tokio::time::timeout(2 * LINGER, connection).await;
+        }
     }
 
     fn service(
@@ -263,7 +288,8 @@ impl Connection {
                     entrance: &entrance,
                 };
                 let Answered { mut response, tunnel } = proxy::handle(request, arrival, state, busy).await;
-                let is_last = connection.admission.is_over() || connection.activity.is_broken();
+                // Of a body that was too slow the rest is still to come (RFC 9110 §15.5.9).
+                let is_last = connection.is_to_end() || response.status() == StatusCode::REQUEST_TIMEOUT;
                 match tunnel {
                     Some(tunnel) => connection.change(tunnel, upgrade),
                     None if version < Version::HTTP_2 && is_last => {
@@ -301,78 +327,5 @@ impl Connection {
                 tunnel.run(TokioIo::new(stream), Bytes::new(), pending()).await;
             }
         });
-    }
-
-    /// Lets hyper work until the connection ends, a deadline passes, or it is to end and nothing is left to do.
-    async fn drive<P: Protocol>(&self, mut protocol: Pin<&mut P>, head: Option<Duration>) -> End {
-        // Of when it began, and no more of the plan than that: connections outlive many.
-        let timeouts = self.worker.plan().config.timeouts.clone();
-        // What a connection waits for changes without a word to the timer: it looks at least this often.
-        let look = timeouts.request_header.min(timeouts.stream_idle);
-        let mut timer = pin!(tokio::time::sleep(look.min(timeouts.client_idle)));
-        let mut idle = timeouts.client_idle;
-        let (mut draining, mut closing): (Option<Drain>, _) = (None, false);
-        loop {
-            tokio::select! {
-                biased;
-                ended = protocol.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(target: "sluice", peer = %self.peer, reason = %error, "connection ended");
-                    }
-                    return End::Closed;
-                }
-                () = poll_fn(|_| if self.activity.is_over() { Poll::Ready(()) } else { Poll::Pending }) => {
-                    return End::HeadRefused;
-                }
-                () = timer.as_mut() => {}
-                () = self.admission.over(), if draining.is_none() => {
-                    draining = Some(Drain::begin(&self.worker));
-                    idle = idle.min(self.worker.linger());
-                    self.activity.touch();
-                    protocol.as_mut().drain();
-                }
-            }
-            let now = Instant::now();
-            // A client that is to go and keeps exchanges open is not waited for any longer than the end of the gateway would be.
-            let cut_off = draining.as_ref().map(|drain| drain.until(&self.activity));
-            if cut_off.is_some_and(|cut_off| cut_off <= now) {
-                self.worker.cuts_off();
-                return End::Idle;
-            }
-            let next = match self.activity.waits(timeouts.stream_idle, head, idle) {
-                Waits::Head(deadline) if deadline <= now => return End::HeadStalled(timeouts.request_header),
-                Waits::Reader(deadline) if deadline <= now => return End::Idle,
-                Waits::Request(deadline) if deadline <= now && closing => return End::Idle,
-                Waits::Request(deadline) if deadline <= now => {
-                    protocol.as_mut().shut_down();
-                    // What is left is to say goodbye; a request that crosses it is still served.
-                    closing = true;
-                    idle = LINGER;
-                    self.activity.touch();
-                    now + LINGER
-                }
-                Waits::Reader(deadline) | Waits::Head(deadline) => deadline,
-                Waits::Request(deadline) => deadline.min(now + look),
-                Waits::Exchange => now + look.min(idle),
-            };
-            timer.as_mut().reset(cut_off.map_or(next, |cut_off| next.min(cut_off)).into());
-        }
-    }
-}
-
-/// Until when a connection that is to end may go on.
-struct Drain {
-    exchanges: Instant,
-    streams: Instant,
-}
-
-impl Drain {
-    fn begin(worker: &Worker) -> Self {
-        let (now, timeouts) = (Instant::now(), &worker.plan().config.timeouts);
-        Self { exchanges: now + timeouts.drain, streams: now + timeouts.drain_streams }
-    }
-
-    fn until(&self, activity: &Activity) -> Instant {
-        if activity.is_streaming() { self.streams } else { self.exchanges }
     }
 }

@@ -8,20 +8,24 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local, unconstrained};
 use tokio::time::{sleep, timeout};
 
-use super::connection;
 use super::worker::Worker;
+use super::{connection, farewell};
 use crate::socket::{BACKLOG, Open};
 use crate::state::{Entrance, Lent};
 
 /// Pause of the accept loop when the system is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that are closed for it each time.
+const SHED: usize = 16;
+/// Between two lines that say so.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// How long a worker that has more connections than others leaves them what waits in a socket of all.
 const STEP_ASIDE: Duration = Duration::from_millis(1);
@@ -128,13 +132,14 @@ impl Admission {
 /// has many lets the others go first.
 async fn accept(worker: Rc<Worker>, gate: Rc<Gate>, socket: Rc<TcpListener>, shared: bool) {
     let mut term = gate.term.subscribe();
+    let mut said = None;
     loop {
         tokio::select! {
             biased;
             _ = term.wait_for(|term| *term == CLOSED) => break,
             accepted = next(&worker, &socket, shared) => match accepted {
                 Ok((stream, peer)) => take(&worker, &gate, stream, peer),
-                Err(error) => pause(&error).await,
+                Err(error) => pause(&worker, &error, &mut said).await,
             },
         }
     }
@@ -153,24 +158,43 @@ async fn next(worker: &Worker, socket: &TcpListener, shared: bool) -> io::Result
 }
 
 fn take(worker: &Rc<Worker>, gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr) {
-    let Some(open) = worker.admit() else {
-        tracing::debug!(target: "sluice", %peer, "too many connections");
-        return;
+    let entrance = gate.entrance();
+    let trusted = &entrance.settings.trusted_proxies;
+    let address = peer.ip().to_canonical();
+    // Behind a trusted proxy stand many clients.
+    let client = (!trusted.iter().any(|network| network.contains(&address))).then_some(address);
+    let open = match worker.admit(client) {
+        Ok(open) => open,
+        Err(why) => {
+            tracing::debug!(target: "sluice", %peer, reason = why.as_str(), "too many connections");
+            if entrance.tls.is_none() {
+                farewell::say(worker, stream);
+            }
+            return;
+        }
     };
-    let serving = connection::serve(worker.clone(), gate.clone(), gate.admit(), stream, peer);
+    let serving = connection::serve(worker.clone(), gate.clone(), gate.admit(), open.activity.clone(), stream, peer);
     spawn_local(async move {
         serving.await;
         drop(open);
     });
 }
 
-/// A connection that was gone before it was taken is nothing; a lack of descriptors or memory takes time to pass.
-async fn pause(error: &io::Error) {
+/// A connection that was gone before it was taken is nothing. For a lack of descriptors or memory those who idle have to go; it is
+/// over when one of them has gone, or after a moment.
+async fn pause(worker: &Worker, error: &io::Error, said: &mut Option<Instant>) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        tracing::warn!(target: "sluice", %error, "cannot accept");
-        sleep(ACCEPT_PAUSE).await;
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return;
     }
+    let now = Instant::now();
+    if said.is_none_or(|said| now.duration_since(said) >= SILENCE) {
+        *said = Some(now);
+        tracing::warn!(target: "sluice", %error, "cannot accept");
+    }
+    worker.shed(SHED);
+    // Somebody or nobody: it is tried again.
+    let _ = timeout(ACCEPT_PAUSE, worker.closed.notified()).await;
 }
 
 #[cfg(test)]

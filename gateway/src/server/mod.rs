@@ -3,11 +3,17 @@
 
 mod client_io;
 mod connection;
+mod descriptors;
 mod drain;
+mod farewell;
 mod gate;
 mod goodbye;
 pub mod guard;
+mod pace;
 mod protocol;
+mod roll;
+mod stream;
 mod worker;
 
+pub use descriptors::{raise_limit, room_for_clients};
 pub use worker::{Setup, Worker, start};

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -11,6 +12,7 @@ use hyper::service::Service;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client_io::ClientIo;
+use super::stream::{Bounds, Stream};
 use crate::proxy::AnswerBody;
 
 /// The two kinds of connection that hyper drives.
@@ -50,12 +52,11 @@ where
 }
 
 /// Lets hyper spawn on this worker.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LocalExecutor;
+#[derive(Debug, Clone)]
+pub(super) struct LocalExecutor(pub(super) Rc<Bounds>);
 
 impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
-        // As it is: a future around it would be twice its size, and is moved.
-        tokio::task::spawn_local(future);
+        tokio::task::spawn_local(Stream::new(future, self.0.clone()));
     }
 }

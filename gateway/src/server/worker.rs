@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::IpAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,7 +14,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::drain::LINGER;
 use super::gate::Gate;
-use crate::observe::Connections;
+use super::roll::Roll;
+use crate::observe::{Activity, Connections, Counted, Refused};
 use crate::plugin::{Hook, Slot};
 use crate::socket::Outbox;
 use crate::state::{Change, Lent, Listener, Plan, Share, State};
@@ -26,6 +28,10 @@ const TURN: u32 = 256;
 const FEEDBACK_PERIOD: Duration = Duration::from_millis(50);
 /// Between two looks at idle connections to endpoints.
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+
+/// One part in so many of all connections is kept free, by closing those that idle; and one in so many closes at a time.
+const NEAR: usize = 20;
+const SHED: usize = 100;
 
 /// What a worker starts with.
 #[derive(Debug)]
@@ -54,12 +60,15 @@ pub struct Worker {
     /// What is written to clients.
     pub(super) outbox: Rc<Outbox>,
     /// Client connections of this worker.
+    roll: Roll,
     pub(super) open: Cell<usize>,
     /// Those of them that were cut off while they drained.
     pub(super) cut_off: Cell<usize>,
     pub(super) closed: Notify,
+    /// Clients that are being told that there is no room.
+    pub(super) farewells: Cell<usize>,
     /// Client connections of all workers.
-    total: Arc<Connections>,
+    pub(super) total: Arc<Connections>,
 }
 
 /// Starts the thread. It ends when it was told to drain and nothing is left, or when all who could tell it are gone.
@@ -89,9 +98,11 @@ async fn serve(setup: Setup) {
         gates: RefCell::default(),
         linger: Cell::new(LINGER),
         outbox,
+        roll: Roll::default(),
         open: Cell::new(0),
         cut_off: Cell::new(0),
         closed: Notify::new(),
+        farewells: Cell::new(0),
         total: connections,
     });
     tokio::task::spawn_local(housekeeping(Rc::downgrade(&worker)));
@@ -188,24 +199,46 @@ impl Worker {
         self.open.get().saturating_sub(1) * workers > self.total.open()
     }
 
-    /// Counts a connection as open until the guard is dropped; none if there are too many.
-    pub(super) fn admit(self: &Rc<Self>) -> Option<Open> {
-        let most = self.state().plan.config.limits.connections;
-        let fits = self.total.opened(most);
+    /// Counts a connection as open until what is given is dropped; or says why there is no room for it. `client`: whom it counts
+    /// for, if for anybody.
+    pub(super) fn admit(self: &Rc<Self>, client: Option<IpAddr>) -> Result<Open, Refused> {
+        let plan = self.plan();
+        let limits = &plan.config.limits;
+        let most = self.total.most(limits.connections);
+        let near = most - most.div_ceil(NEAR).min(most - 1);
+        if self.total.open() >= near {
+            let workers = plan.config.workers.max(1);
+            self.shed(self.total.open().saturating_sub(near).max(most / SHED).div_ceil(workers).max(1));
+        }
+        let per_client = limits.connections_per_client;
+        let client = client.filter(|address| per_client.counts(*address));
+        let counted = self.total.opened(most, client.map(|address| (address, per_client.most)))?;
+        let activity = Activity::start();
+        self.roll.enter(activity.clone());
         self.open.set(self.open.get() + 1);
-        let open = Open(self.clone());
-        fits.then_some(open)
+        Ok(Open { worker: self.clone(), counted, activity })
+    }
+
+    /// Asks so many connections that idle to go.
+    pub(super) fn shed(&self, wanted: usize) {
+        self.total.shed(self.roll.shed(wanted));
     }
 }
 
 /// An open connection.
-pub(super) struct Open(Rc<Worker>);
+pub(super) struct Open {
+    worker: Rc<Worker>,
+    counted: Counted,
+    pub(super) activity: Rc<Activity>,
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.total.closed();
-        self.0.open.set(self.0.open.get() - 1);
-        self.0.closed.notify_one();
+        let Self { worker, counted, activity } = self;
+        worker.roll.leave(activity);
+        worker.total.closed(counted);
+        worker.open.set(worker.open.get() - 1);
+        worker.closed.notify_one();
     }
 }
 

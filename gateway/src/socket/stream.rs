@@ -42,7 +42,13 @@ struct Wire {
     /// Whoever wrote last: to be woken if the system does not take all.
     writer: Option<Waker>,
     failed: Option<io::Error>,
+    /// Bytes that the system has taken.
+    sent: u64,
 }
+
+/// Tells how much of what was written to a socket has reached the other end.
+#[derive(Debug, Clone)]
+pub struct Meter(Rc<RefCell<Wire>>);
 
 impl Outbox {
     /// Sends what there is at the end of each turn, and never ends. To be spawned on the worker's event loop, where it comes
@@ -97,7 +103,10 @@ impl Wire {
                 [] => break Poll::Ready(Ok(())),
                 rest => match again(|| Pin::new(&mut self.stream).poll_write(context, rest)) {
                     Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    Poll::Ready(Ok(count)) => sent += count,
+                    Poll::Ready(Ok(count)) => {
+                        sent += count;
+                        self.sent += count as u64;
+                    }
                     Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
                     Poll::Pending => break Poll::Pending,
                 },
@@ -122,8 +131,13 @@ impl Wire {
 impl Socket {
     /// Puts its writes into this outbox.
     pub fn new(stream: TcpStream, outbox: &Rc<Outbox>) -> Self {
-        let wire = Wire { stream, kept: Vec::new(), waits: false, writer: None, failed: None };
+        let wire = Wire { stream, kept: Vec::new(), waits: false, writer: None, failed: None, sent: 0 };
         Self { wire: Rc::new(RefCell::new(wire)), outbox: outbox.clone() }
+    }
+
+    /// For as long as the socket lives, and longer.
+    pub fn meter(&self) -> Meter {
+        Meter(self.wire.clone())
     }
 
     fn keep(&self, context: &mut Context<'_>, wire: &mut Wire) {
@@ -135,6 +149,31 @@ impl Socket {
             wire.writer = Some(context.waker().clone());
         }
     }
+}
+
+impl Meter {
+    /// Bytes that the other end has confirmed so far. Where the system does not tell, those that the system has taken. A
+    /// system call: for those who wonder, not for each turn.
+    pub fn arrived(&self) -> u64 {
+        let wire = self.0.borrow();
+        wire.sent.saturating_sub(unconfirmed(&wire.stream))
+    }
+}
+
+/// Bytes that wait in the system: not sent, or not confirmed (SIOCOUTQ of tcp(7)).
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+fn unconfirmed(stream: &TcpStream) -> u64 {
+    use rustix::ioctl::{Getter, Opcode, ioctl};
+
+    const SIOCOUTQ: Opcode = 0x5411;
+    // SAFETY: of a TCP socket it asks for one `int`, and has no other effect.
+    let waiting = unsafe { ioctl(stream, Getter::<SIOCOUTQ, std::ffi::c_int>::new()) };
+    waiting.ok().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0)
+}
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))))]
+fn unconfirmed(_: &TcpStream) -> u64 {
+    0
 }
 
 impl AsyncRead for Socket {
@@ -160,7 +199,9 @@ impl AsyncWrite for Socket {
         if wire.kept.len() + length > LONGEST_KEPT {
             // In order: what was kept goes first.
             ready!(wire.poll_send(context))?;
-            return again(|| Pin::new(&mut wire.stream).poll_write_vectored(context, slices));
+            let count = ready!(again(|| Pin::new(&mut wire.stream).poll_write_vectored(context, slices)))?;
+            wire.sent += count as u64;
+            return Poll::Ready(Ok(count));
         }
         slices.iter().for_each(|slice| wire.kept.extend_from_slice(slice));
         self.keep(context, wire);

@@ -22,14 +22,7 @@ const FORM: &str = "POST /form HTTP/1.1\r\nhost: api.example.com\r\ncontent-type
 const CHUNKED: &str = "POST /form HTTP/1.1\r\nhost: api.example.com\r\ntransfer-encoding: chunked\r\n\r\nb\r\n{\"a\":\"b\"}\r\n\r\n0\r\n\r\n";
 
 pub fn measure(criterion: &mut Criterion) {
-    let limits = Limits {
-        connections: 1,
-        header_bytes: 32 << 10,
-        headers: 100,
-        request_line: 8 << 10,
-        chunk_extensions: 1 << 10,
-        trailers: 8 << 10,
-    };
+    let limits = Limits::BY_DEFAULT;
     let mut group = criterion.benchmark_group("guard");
     for (name, request) in [("browser", BROWSER), ("program", PROGRAM), ("form", FORM), ("chunked", CHUNKED)] {
         let mut bytes = request.as_bytes().to_vec();

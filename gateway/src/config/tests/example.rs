@@ -82,19 +82,12 @@ fn the_example_becomes_the_model() {
         connect: seconds(3),
         response_header: seconds(30),
         stream_idle: seconds(300),
+        send_stall: seconds(30),
         drain: seconds(30),
         drain_streams: seconds(3600),
     };
     assert_eq!(config.timeouts, timeouts);
-    let limits = Limits {
-        connections: 10_000,
-        header_bytes: 32 << 10,
-        headers: 100,
-        request_line: 8 << 10,
-        chunk_extensions: 1 << 10,
-        trailers: 8 << 10,
-    };
-    assert_eq!(config.limits, limits);
+    assert_eq!(config.limits, Limits::BY_DEFAULT);
 
     let limits = PluginLimits {
         memory: 64 << 20,

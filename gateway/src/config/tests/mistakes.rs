@@ -105,7 +105,6 @@ fn too_many_instances_are_refused() {
 fn what_is_not_built_yet_says_so() {
     let cases = [
         ("[state]\nredis = 'x'", "3: state"),
-        ("[limits]\nconnections-per-client = 1", "4: limits.connections-per-client"),
         ("[[route]]\nname = 'r'\nupstream = 'app'\nretry = {}", "6: route[0].retry"),
         ("[[route]]\nname = 'r'\nupstream = 'app'\nlimits = {}", "6: route[0].limits"),
     ];

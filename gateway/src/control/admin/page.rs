@@ -52,8 +52,19 @@ fn process(lines: &mut Lines<'_>, figures: &Figures) -> fmt::Result {
     lines.gauges("sluice_connections", "Connections of clients now.")?.gauge([], connections.open())?;
     let help = "Connections of clients that were let in.";
     lines.counters("sluice_connections_accepted", help)?.count([], connections.accepted())?;
-    let help = "Connections of clients that were closed at once, since there were limits.connections of them.";
-    lines.counters("sluice_connections_refused", help)?.count([], connections.refused())
+    let help = "Connections of clients that were not let in, by the limit that was reached.";
+    let mut refused = lines.counters("sluice_connections_refused", help)?;
+    for (why, count) in connections.refused() {
+        refused.count([("reason", why.as_str())], count)?;
+    }
+    let help = "Idle connections of clients that were closed to make room for others.";
+    lines.counters("sluice_connections_shed", help)?.count([], connections.was_shed())?;
+    let help = "Connections of clients, or streams of HTTP/2, that were cut off.";
+    let mut cut = lines.counters("sluice_clients_cut", help)?;
+    for (why, count) in connections.were_cut() {
+        cut.count([("reason", why.as_str())], count)?;
+    }
+    Ok(())
 }
 
 fn reloads(lines: &mut Lines<'_>, figures: &Figures) -> fmt::Result {

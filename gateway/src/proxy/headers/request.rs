@@ -210,14 +210,7 @@ mod tests {
     use crate::message::target::TargetError;
     use crate::state::Entrance;
 
-    const LIMITS: Limits = Limits {
-        connections: 1,
-        header_bytes: 32 << 10,
-        headers: 100,
-        request_line: 8 << 10,
-        chunk_extensions: 1 << 10,
-        trailers: 8 << 10,
-    };
+    const LIMITS: Limits = Limits::BY_DEFAULT;
 
     fn entrance(trusted: &[&str], reserved: &[&'static str]) -> Entrance {
         let address = "[::ffff:192.0.2.7]:8080".parse().expect("an address");

@@ -2,8 +2,15 @@
 //! itself without a record. No second parser: it knows where messages begin and end, and nothing of what they say.
 
 pub mod http1;
+mod http2;
+mod recently;
+mod walk;
+
+use std::io::IoSlice;
+use std::time::Instant;
 
 use http1::Scanner;
+pub(super) use http2::Guard as Frames;
 
 use crate::observe::Activity;
 use crate::proxy::headers::Refusal;
@@ -15,6 +22,8 @@ pub(super) enum Guard {
     None,
     /// HTTP/1.0 and HTTP/1.1.
     Http1(Scanner),
+    /// HTTP/2. Elsewhere, so that the many others are not as large.
+    Http2(Box<Frames>),
 }
 
 impl Guard {
@@ -30,13 +39,24 @@ impl Guard {
                 }
                 seen.passed
             }
+            Guard::Http2(frames) => {
+                frames.received(bytes, Instant::now);
+                activity.heads(0, frames.waits_for_headers());
+                match frames.excess() {
+                    Some(excess) => {
+                        activity.cut(excess);
+                        0
+                    }
+                    None => bytes.len(),
+                }
+            }
         }
     }
 
     /// Why the body that is coming in is none.
     pub(super) fn refused_body(&self) -> Option<Refusal> {
         match self {
-            Guard::None => None,
+            Guard::None | Guard::Http2(_) => None,
             Guard::Http1(scanner) => scanner.refused_body(),
         }
     }
@@ -44,8 +64,34 @@ impl Guard {
     /// Why the head that was coming in is none. Nothing behind it is looked at.
     pub(super) fn refused_head(&self) -> Option<Refusal> {
         match self {
-            Guard::None => None,
+            Guard::None | Guard::Http2(_) => None,
             Guard::Http1(scanner) => scanner.refused_head(),
+        }
+    }
+
+    /// Looks at the first `count` bytes of these, which have gone out. True if that was too much, and nobody knows yet.
+    pub(super) fn look_out(&mut self, slices: &[IoSlice<'_>], count: usize, activity: &Activity) -> bool {
+        let Guard::Http2(frames) = self else { return false };
+        let mut left = count;
+        for slice in slices {
+            let bytes = slice.get(..left).unwrap_or(slice);
+            frames.sent(bytes, Instant::now);
+            left -= bytes.len();
+        }
+        match frames.excess() {
+            Some(excess) if activity.is_cut().is_none() => {
+                activity.cut(excess);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What is said to a client that is cut off, if anything can be said now.
+    pub(super) fn goodbye(&self) -> Option<[u8; 17]> {
+        match self {
+            Guard::Http2(frames) => frames.go_away(),
+            Guard::None | Guard::Http1(_) => None,
         }
     }
 }

@@ -6,14 +6,7 @@ mod pieces;
 
 use super::*;
 
-const LIMITS: model::Limits = model::Limits {
-    connections: 1,
-    header_bytes: 32 << 10,
-    headers: 100,
-    request_line: 8 << 10,
-    chunk_extensions: 1 << 10,
-    trailers: 8 << 10,
-};
+const LIMITS: model::Limits = model::Limits::BY_DEFAULT;
 
 /// Where the bytes stand at their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

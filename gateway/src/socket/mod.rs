@@ -4,4 +4,4 @@ mod listening;
 mod stream;
 
 pub use listening::{BACKLOG, Handed, Open, Sockets};
-pub use stream::{Outbox, Socket};
+pub use stream::{Meter, Outbox, Socket};

@@ -23,10 +23,14 @@ mod disconnects; // clients that leave leave nothing behind
 mod documents; // what the documents show is true
 mod drain; // SIGTERM answers all that was accepted
 mod ejection; // endpoints that fail are taken out, never too many, and come back
+mod endpoint_h2; // HTTP/2 to endpoints
+mod endpoint_streams; // its streams
+mod endpoint_tls; // TLS to endpoints
 mod endpoints; // who may be chosen, retry, ejection, the pool
 mod errors; // causes become statuses by one map
 mod extended_connect; // WebSocket over HTTP/2
 mod failover; // who takes over when those that come first cannot
+mod faults; // backends that fail, by the bytes that they fail by
 mod floods; // clients that ask for more work than they bring
 mod forwarding; // what happens to messages that pass
 mod framing; // where a message ends, nobody sees differently
@@ -60,5 +64,6 @@ mod swap; // plugins are replaced under load
 mod take_over; // a gateway in place of one that runs
 mod targets; // one host and one path for routes, plugins and origins
 mod tls; // certificates, protocols, resumption, handshakes
+mod told_client; // PROXY protocol to endpoints
 mod tools; // curl, openssl, h2load
 mod upgrades; // WebSocket and other protocols after HTTP

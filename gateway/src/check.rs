@@ -49,6 +49,7 @@ pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<Findings, CheckE
     let mut warnings = Vec::new();
     sealing_keys(&draft, &mut problems);
     certificates(&draft, &mut problems, &mut warnings);
+    endpoints(&draft, &mut problems, &mut warnings);
     let (host, keys) = (StateDir::open(state_dir)?.host()?, SealingKeys::of_the_moment()?);
     let plugins = load(&draft, &host, &keys, &mut problems);
     try_uses(&draft, &plugins, &keys, &mut problems);
@@ -164,6 +165,23 @@ fn certificates(draft: &Draft, problems: &mut Vec<Problem>, warnings: &mut Vec<P
     }
 }
 
+/// TLS to endpoints.
+fn endpoints(draft: &Draft, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    let Draft { config, .. } = draft;
+    for (index, upstream) in config.upstreams.iter().enumerate() {
+        let at = KeyPath::root().key("upstream").index(index);
+        let sound = ["tls", "endpoints"].iter().all(|key| draft.is_sound(&at.key(key)));
+        let Some(settings) = upstream.tls.as_ref().filter(|_| sound) else { continue };
+        match tls::ToEndpoints::load(upstream, settings, None) {
+            Ok(loaded) => warnings.extend(loaded.expiries().iter().filter_map(|expiry| {
+                let message = expiry.warning(SystemTime::now())?;
+                Some(config.places.problem(&state::place_of_endpoint_file(config, index, &expiry.file), message))
+            })),
+            Err(error) => problems.push(state::problem_of_endpoint_tls(config, index, &error)),
+        }
+    }
+}
+
 /// The plugins that uses need, by index; none for those that are wrong.
 fn load(draft: &Draft, host: &Host, keys: &SealingKeys, problems: &mut Vec<Problem>) -> Vec<Option<Arc<Plugin>>> {
     let mut load = |plugins: &[model::Plugin]| {
@@ -187,7 +205,7 @@ fn load(draft: &Draft, host: &Host, keys: &SealingKeys, problems: &mut Vec<Probl
 /// Every use of a plugin that is there, at a place that is sound.
 fn try_uses(draft: &Draft, plugins: &[Option<Arc<Plugin>>], keys: &SealingKeys, problems: &mut Vec<Problem>) {
     let config = &draft.config;
-    let upstreams: Vec<_> = config.upstreams.iter().map(|settings| Upstream::new(settings, None)).collect();
+    let upstreams: Vec<_> = config.upstreams.iter().map(|settings| Upstream::new(settings, None, None)).collect();
     let mut uses = Vec::with_capacity(config.uses.len());
     for settings in &config.uses {
         let Some(Some(plugin)) = plugins.get(settings.plugin) else { continue };

@@ -101,7 +101,7 @@ fn make_files(value: &mut Value, folder: &Path) {
         write(&certificate, site.certificate.as_bytes());
         write(&key, site.key.as_bytes());
     }
-    if let Some(authority) = file(table, "client-ca") {
+    for authority in ["client-ca", "ca"].iter().filter_map(|key| file(table, key)) {
         write(&authority, certificates::authority_pem().as_bytes());
     }
     for key in ["current-file", "previous-file"].iter().filter_map(|key| file(table, key)) {

@@ -36,6 +36,16 @@ impl Authority {
         self.certificate.pem()
     }
 
+    /// Its own certificate, as a server would show it.
+    pub fn itself(&self) -> Site {
+        Site { certificate: self.certificate.pem(), key: self.issuer.key().serialize_pem() }
+    }
+
+    /// A certificate for those names.
+    pub fn site(&self, names: &[&str]) -> Site {
+        self.signed(names, |_| {})
+    }
+
     /// Its subject is `CN=<name>`, and its one alternative name the DNS name `<name>`.
     pub fn client(&self, name: &str) -> Identity {
         self.sign(name, |_| {})
@@ -44,6 +54,16 @@ impl Authority {
     /// The same, over since long ago.
     pub fn expired_client(&self, name: &str) -> Identity {
         self.sign(name, |parameters| parameters.not_after = rcgen::date_time_ymd(2001, 1, 1))
+    }
+
+    fn signed(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Site {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut parameters = CertificateParams::new(names.clone()).unwrap();
+        parameters.distinguished_name.push(DnType::CommonName, names[0].clone());
+        change(&mut parameters);
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        Site { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
     fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
@@ -65,22 +85,12 @@ pub struct Site {
 
 /// A certificate for those names, signed by the tests' authority.
 pub fn site(names: &[&str]) -> Site {
-    signed(names, |_| {})
+    authority().site(names)
 }
 
 /// The same, over at that time.
 pub fn site_until(names: &[&str], end: SystemTime) -> Site {
-    signed(names, |parameters| parameters.not_after = end.into())
-}
-
-fn signed(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Site {
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let mut parameters = CertificateParams::new(names.clone()).unwrap();
-    parameters.distinguished_name.push(DnType::CommonName, names[0].clone());
-    change(&mut parameters);
-    let key = KeyPair::generate().unwrap();
-    let certificate = parameters.signed_by(&key, &authority().issuer).unwrap();
-    Site { certificate: certificate.pem(), key: key.serialize_pem() }
+    authority().signed(names, |parameters| parameters.not_after = end.into())
 }
 
 /// The authority's certificate as PEM, for tools.

@@ -10,11 +10,13 @@ pub mod echo;
 pub mod frames;
 pub mod gateway;
 pub mod guests;
+pub mod h2_origin;
 pub mod load;
 pub mod log;
 pub mod origin;
 pub mod raw;
 pub mod scrape;
+pub mod speaks;
 pub mod statistics;
 pub mod text;
 
@@ -30,6 +32,7 @@ pub use load::load;
 pub use log::Event;
 pub use origin::Origin;
 pub use raw::Raw;
+pub use speaks::Speaks;
 
 /// How long a test waits for what must come. No promise is that slow, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);

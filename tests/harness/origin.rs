@@ -1,4 +1,4 @@
-//! A real HTTP/1.1 backend on a port of its own. It answers with what it saw, as JSON; some paths ask for something
+//! A real backend on a port of its own, of HTTP/1.1 unless a test says otherwise ([`Speaks`]). It answers with what it saw, as JSON; some paths ask for something
 //! else (`/bytes/N`, `/status/N`, `/halves`, `/trailers`, `/slow`). It counts what it gets by the field `x-id`, can
 //! hold requests until a test lets them go, and can die.
 
@@ -15,13 +15,15 @@ use http_body_util::channel::Channel;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::speaks::{Opened, Speaks};
 use super::within;
 
 /// A chunk of the bodies that are made here.
@@ -46,6 +48,8 @@ struct State {
     ids: Mutex<HashMap<String, u64>>,
     requests: AtomicUsize,
     connections: AtomicUsize,
+    /// TLS handshakes that resumed a session.
+    resumed: AtomicUsize,
     /// Requests wait while this is true.
     hold: watch::Sender<bool>,
     /// Requests that have come and are not answered.
@@ -60,6 +64,11 @@ struct State {
 impl Origin {
     /// Starts one on a port of its own.
     pub async fn start(name: &str) -> Self {
+        Self::start_as(name, Speaks::Http1).await
+    }
+
+    /// Starts one that speaks something else.
+    pub async fn start_as(name: &str, speaks: Speaks) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
@@ -67,13 +76,14 @@ impl Origin {
             ids: Mutex::default(),
             requests: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            resumed: AtomicUsize::new(0),
             hold: watch::channel(false).0,
             in_hand: watch::channel(0).0,
             streaming: AtomicUsize::new(0),
             status: AtomicU16::new(200),
             slowness: AtomicU64::new(0),
         });
-        let server = tokio::spawn(serve(listener, state.clone())).abort_handle();
+        let server = tokio::spawn(serve(listener, speaks, state.clone())).abort_handle();
         Self { name: name.to_owned(), address, state, server, grave: Mutex::default() }
     }
 
@@ -94,6 +104,11 @@ impl Origin {
     /// How many connections have come.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many TLS handshakes have resumed a session.
+    pub fn resumed(&self) -> usize {
+        self.state.resumed.load(Ordering::SeqCst)
     }
 
     /// How often each `x-id` came.
@@ -162,20 +177,28 @@ impl Drop for Origin {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<State>) {
+async fn serve(listener: TcpListener, speaks: Speaks, state: Arc<State>) {
     // Dropped with this task, and its connections with it.
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         state.connections.fetch_add(1, Ordering::SeqCst);
-        let state = state.clone();
+        let (speaks, state) = (speaks.clone(), state.clone());
         connections.spawn(async move {
+            let Some(Opened { stream, is_h2, resumed }) = speaks.open(stream).await else { return };
+            state.resumed.fetch_add(usize::from(resumed), Ordering::SeqCst);
             let service = service_fn(move |request| answer(state.clone(), request));
-            let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new());
             // A connection that breaks is the other side's business.
-            let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            if is_h2 {
+                let mut http = http2::Builder::new(TokioExecutor::new());
+                http.timer(TokioTimer::new());
+                let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            } else {
+                let mut http = http1::Builder::new();
+                http.timer(TokioTimer::new());
+                let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            }
         });
         while connections.try_join_next().is_some() {}
     }

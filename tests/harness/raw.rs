@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::client::{connect, tls};
 use super::configuration::HOST;
-use super::{Gateway, within};
+use super::{Gateway, Speaks, within};
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+/// A byte stream of any kind.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A connection that speaks bytes.
@@ -112,7 +113,7 @@ pub fn refusal(heard: &str) -> &str {
     heard.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).unwrap_or_default()
 }
 
-/// An origin that answers every request with the same bytes and then closes, however wrong they are.
+/// An origin that answers every request with the same bytes, however wrong they are.
 pub struct RawOrigin {
     pub address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -120,7 +121,36 @@ pub struct RawOrigin {
 }
 
 impl RawOrigin {
-    pub async fn answers(bytes: &'static [u8]) -> Self {
+    /// Closes after each answer.
+    pub async fn answers(bytes: impl AsRef<[u8]>) -> Self {
+        Self::start(bytes.as_ref().into(), false).await
+    }
+
+    /// Stays, and answers the next request on the same connection.
+    pub async fn keeps_answering(bytes: impl AsRef<[u8]>) -> Self {
+        Self::start(bytes.as_ref().into(), true).await
+    }
+
+    /// Over TLS, and closes after each answer, with or without saying so in TLS.
+    pub async fn over_tls(speaks: Speaks, bytes: impl AsRef<[u8]>, says_so: bool) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let bytes: Arc<[u8]> = bytes.as_ref().into();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let Some(mut stream) = speaks.clone().open(stream).await.map(|opened| opened.stream) else { continue };
+                answer(&mut stream, &bytes).await;
+                let _ = stream.flush().await;
+                if says_so {
+                    let _ = stream.shutdown().await;
+                }
+            }
+        });
+        address
+    }
+
+    async fn start(bytes: Arc<[u8]>, stays: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -128,9 +158,13 @@ impl RawOrigin {
             let connections = connections.clone();
             async move {
                 loop {
-                    let (stream, _) = listener.accept().await.unwrap();
+                    let (mut stream, _) = listener.accept().await.unwrap();
                     connections.fetch_add(1, Ordering::SeqCst);
-                    tokio::spawn(answer(stream, bytes));
+                    let bytes = bytes.clone();
+                    tokio::spawn(async move {
+                        while answer(&mut stream, &bytes).await && stays {}
+                        let _ = stream.shutdown().await;
+                    });
                 }
             }
         });
@@ -149,16 +183,22 @@ impl Drop for RawOrigin {
     }
 }
 
-async fn answer(mut stream: TcpStream, bytes: &[u8]) {
+/// Reads a request's head, and answers; false if there is nobody left.
+async fn answer(stream: &mut (impl Stream + ?Sized), bytes: &[u8]) -> bool {
+    let head = head(stream).await;
+    // The gateway may have closed at the first bad byte.
+    !head.is_empty() && stream.write_all(bytes).await.is_ok()
+}
+
+/// The bytes of a request up to the end of its head, and what came with it; empty if none comes.
+pub async fn head(stream: &mut (impl Stream + ?Sized)) -> Vec<u8> {
     let mut head: Vec<u8> = Vec::new();
     let mut buffer = [0; 4096];
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         match stream.read(&mut buffer).await {
             Ok(count) if count > 0 => head.extend(&buffer[..count]),
-            _ => return,
+            _ => return Vec::new(),
         }
     }
-    // The gateway may have closed at the first bad byte.
-    let _ = stream.write_all(bytes).await;
-    let _ = stream.shutdown().await;
+    head
 }

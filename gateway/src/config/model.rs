@@ -165,7 +165,7 @@ pub struct Timeouts {
     pub client_idle: Duration,
     /// A pooled connection to an endpoint. Default 4 s.
     pub upstream_idle: Duration,
-    /// A TCP connection to an endpoint. Default 3 s.
+    /// A TCP connection to an endpoint, and TLS with it. Default 3 s.
     pub connect: Duration,
     /// From the request to the endpoint's response head. Default 30 s.
     pub response_header: Duration,
@@ -333,6 +333,12 @@ pub struct Upstream {
     pub name: Arc<str>,
     /// Selection chain: `round-robin` where the file names none; empty where it says so, and the gateway chooses.
     pub selection: Vec<UseIndex>,
+    /// What its endpoints speak. Default HTTP/1.1.
+    pub protocol: UpstreamProtocol,
+    /// None: plain TCP.
+    pub tls: Option<UpstreamTls>,
+    /// Connections begin with the client's address as PROXY protocol version 2. Default false.
+    pub send_proxy_protocol: bool,
     /// Its members as configured.
     pub endpoints: Vec<Endpoint>,
     /// Idle connections kept for each endpoint, over all workers. Default 32.
@@ -345,6 +351,28 @@ pub struct Upstream {
     pub slow_start: Option<Duration>,
     /// What to do when none may be chosen.
     pub when_all_bad: WhenAllBad,
+}
+
+/// What endpoints speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2: by ALPN over TLS, by prior knowledge on plain TCP.
+    H2,
+    /// The one of the two that an endpoint chooses by ALPN. Over TLS only.
+    Auto,
+}
+
+/// TLS towards endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// The name that their certificates must be for; none: the host in each one's address.
+    pub server_name: Option<String>,
+    /// PEM file with the authorities that are believed, or with the endpoints' own certificates; none: those of the system.
+    pub ca: Option<PathBuf>,
+    /// What the gateway shows endpoints that ask for a certificate.
+    pub own: Option<CertificateFiles>,
 }
 
 /// One member of an upstream.

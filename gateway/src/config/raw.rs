@@ -18,24 +18,14 @@ pub(super) use health::{CheckKind, Ejection, Health};
 pub(super) use listener::{ClientCertificate, ClientFact, ClientProtocol, Listener, Tls, UnderscoreHeaders};
 pub(super) use plugin::{InlineUse, OnError, Plugin, PluginLimits, Use, UseHere};
 pub(super) use route::{Match, Route, RouteTimeouts};
-pub(super) use upstream::{Endpoint, EndpointState, Upstream, WhenAllBad};
+pub(super) use upstream::{Endpoint, EndpointState, Upstream, UpstreamProtocol, UpstreamTls, WhenAllBad};
 
 use super::texts::ListenAddress;
 use super::units::{Size, Time};
 
 /// Keys of the design that this version does not have, without the positions in lists.
-pub(super) const NOT_BUILT_YET: &[&str] = &[
-    "listener.proxy-protocol",
-    "listener.tls.acme",
-    "route.limits",
-    "route.retry",
-    "state",
-    "upstream.discover",
-    "upstream.tls",
-];
-
-/// The same for values, with the key that they belong to.
-pub(super) const VALUES_NOT_BUILT_YET: &[(&str, &str)] = &[("upstream.protocol", "h2")];
+pub(super) const NOT_BUILT_YET: &[&str] =
+    &["listener.proxy-protocol", "listener.tls.acme", "route.limits", "route.retry", "state", "upstream.discover"];
 
 /// The configuration of Sluice, in TOML or as the same shape in JSON. Paths of files are relative to the folder of this one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -141,7 +131,7 @@ pub(super) struct Timeouts {
     pub(super) client_idle: Time,
     /// A pooled connection to an endpoint; below the 5 s after which many backends close theirs.
     pub(super) upstream_idle: Time,
-    /// TCP connection to an endpoint.
+    /// TCP connection to an endpoint, and TLS with it.
     pub(super) connect: Time,
     /// From the request to the head of the endpoint's response.
     pub(super) response_header: Time,

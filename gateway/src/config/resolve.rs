@@ -38,7 +38,7 @@ pub(super) fn resolve(
     let names: Vec<String> = file.upstream.iter().map(|upstream| upstream.name.0.clone()).collect();
     let around = Surroundings { upstreams: &names, timeouts: &timeouts };
     let routes = routes(file.route, &around, &mut uses, report);
-    let upstreams = upstreams(file.upstream, &mut uses, report);
+    let upstreams = upstreams(file.upstream, base_dir, &mut uses, report);
     let (plugins, uses, unused) = uses.finish();
     let workers = file.workers.unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get().min(256)));
     let instances = instances(&plugins, &uses, workers);

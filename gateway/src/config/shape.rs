@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use super::document::{Node, Value};
 use super::key_path::KeyPath;
 use super::problem::{Report, did_you_mean};
-use super::raw::{NOT_BUILT_YET, VALUES_NOT_BUILT_YET};
+use super::raw::NOT_BUILT_YET;
 use super::schema::{allowed_texts, alternatives, expected, harmless, kind, out_of_range, property, required};
 use super::texts;
 
@@ -73,16 +73,8 @@ fn list(members: &[Node], schema: &Json, at: &KeyPath, report: &mut Report<'_>) 
 fn fit_text(text: &str, schema: &Json, at: &KeyPath, report: &mut Report<'_>) -> Json {
     let allowed = allowed_texts(schema);
     if !allowed.is_empty() && !allowed.contains(&text) {
-        let message = if VALUES_NOT_BUILT_YET.contains(&(at.kind().as_str(), text)) {
-            format!("{text:?} is not built yet in this version")
-        } else {
-            format!(
-                "expected {}, found {text:?}{}",
-                alternatives(&allowed),
-                did_you_mean(text, allowed.iter().copied())
-            )
-        };
-        return wrong(message, schema, at, report);
+        let nearest = did_you_mean(text, allowed.iter().copied());
+        return wrong(format!("expected {}, found {text:?}{nearest}", alternatives(&allowed)), schema, at, report);
     }
     let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
     match texts::check(format, text) {

@@ -1,18 +1,25 @@
 //! Upstreams and their endpoints, from the file's shape to the model.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::health;
 use super::key_path::KeyPath;
-use super::model::{Endpoint, Upstream, WhenAllBad};
+use super::model::{CertificateFiles, Endpoint, Upstream, UpstreamProtocol, UpstreamTls, WhenAllBad};
 use super::problem::Report;
 use super::raw;
+use super::resolve::existing_file;
 use super::uses::{Sees, Standing, Uses};
 
 /// What an upstream uses that names nothing.
 const DEFAULT_SELECTION: &str = "round-robin";
 
-pub(super) fn upstreams(raw: Vec<raw::Upstream>, uses: &mut Uses<'_>, report: &mut Report<'_>) -> Vec<Upstream> {
+pub(super) fn upstreams(
+    raw: Vec<raw::Upstream>,
+    base_dir: &Path,
+    uses: &mut Uses<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Upstream> {
     let mut upstreams: Vec<Upstream> = Vec::with_capacity(raw.len());
     for (index, upstream) in raw.into_iter().enumerate() {
         let at = KeyPath::root().key("upstream").index(index);
@@ -23,9 +30,19 @@ pub(super) fn upstreams(raw: Vec<raw::Upstream>, uses: &mut Uses<'_>, report: &m
         let sees = Sees { upstream: Some(index), upstreams: Vec::new() };
         let standing = Standing { owner: name, hook: "selection", sees, at: at.key("selection") };
         let chain = upstream.selection.unwrap_or_else(|| vec![raw::UseHere::Named(DEFAULT_SELECTION.to_owned())]);
+        if upstream.protocol == raw::UpstreamProtocol::Auto && upstream.tls.is_none() {
+            report.add(&at.key("protocol"), "\"auto\" means nothing without `tls`: \"http/1.1\" or \"h2\"");
+        }
         upstreams.push(Upstream {
             name: Arc::from(name),
             selection: uses.chain(chain, &standing, report),
+            protocol: match upstream.protocol {
+                raw::UpstreamProtocol::Http1 => UpstreamProtocol::Http1,
+                raw::UpstreamProtocol::H2 => UpstreamProtocol::H2,
+                raw::UpstreamProtocol::Auto => UpstreamProtocol::Auto,
+            },
+            tls: upstream.tls.map(|raw| tls(raw, base_dir, &at.key("tls"), report)),
+            send_proxy_protocol: upstream.send_proxy_protocol.is_some(),
             endpoints: endpoints(upstream.endpoints, &at.key("endpoints"), report),
             idle_per_endpoint: upstream.pool.idle_per_endpoint,
             health: upstream.health.map(|raw| health::health(raw, &at.key("health"), report)),
@@ -38,6 +55,26 @@ pub(super) fn upstreams(raw: Vec<raw::Upstream>, uses: &mut Uses<'_>, report: &m
         });
     }
     upstreams
+}
+
+fn tls(raw: raw::UpstreamTls, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> UpstreamTls {
+    let mut file = |key, path: &Path| existing_file(path, base_dir, &at.key(key), report);
+    let ca = raw.ca.as_deref().map(|path| file("ca", path));
+    let certificate = raw.certificate.as_deref().map(|path| file("certificate", path));
+    let key = raw.key.as_deref().map(|path| file("key", path));
+    let own = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => {
+            report.add(&at.key("certificate"), "means nothing without its `key`");
+            None
+        }
+        (None, Some(_)) => {
+            report.add(&at.key("key"), "means nothing without a `certificate`");
+            None
+        }
+    };
+    UpstreamTls { server_name: raw.server_name, ca, own }
 }
 
 fn endpoints(raw: Vec<raw::Endpoint>, list: &KeyPath, report: &mut Report<'_>) -> Vec<Endpoint> {

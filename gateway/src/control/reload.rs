@@ -158,7 +158,12 @@ fn files(config: &Config) -> BTreeSet<PathBuf> {
     });
     let keys = config.sealing.iter();
     let keys = keys.flat_map(|files| std::iter::once(files.current.clone()).chain(files.previous.clone()));
-    plugins.chain(tls).chain(keys).collect()
+    let to_endpoints = config.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref());
+    let to_endpoints = to_endpoints.flat_map(|tls| {
+        let own = tls.own.iter().flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]);
+        own.chain(tls.ca.clone())
+    });
+    plugins.chain(tls).chain(keys).chain(to_endpoints).collect()
 }
 
 /// What takes effect at the next start only.

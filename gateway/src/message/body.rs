@@ -3,16 +3,17 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::error::Error as _;
+use std::error::Error;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderName;
+use http::{HeaderName, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -20,17 +21,32 @@ use super::{BodyPrefix, Patience, fields};
 use crate::config::model::MinimumRate;
 
 /// Why a body broke off.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone)]
 pub enum BodyError {
     /// The sender broke off, or framed it badly.
-    #[error("{0}")]
     Broken(String),
     /// Nothing came for the time that `stream-idle` allows.
-    #[error("nothing came for {0:?}")]
     Idle(Duration),
     /// Less came than the minimum rate asks for.
-    #[error("it came at less than {0} bytes per second")]
     Slow(u64),
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyError::Broken(reason) => f.write_str(reason),
+            BodyError::Idle(limit) => write!(f, "nothing came for {limit:?}"),
+            BodyError::Slow(rate) => write!(f, "it came at less than {rate} bytes per second"),
+        }
+    }
+}
+
+impl Error for BodyError {
+    /// What hyper resets the stream with over which it was to be sent: nobody needs it any more.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        static CANCEL: LazyLock<h2::Error> = LazyLock::new(|| h2::Reason::CANCEL.into());
+        Some(&*CANCEL)
+    }
 }
 
 /// A body on its way. Small, since it is handed on from station to station; none costs nothing.
@@ -49,6 +65,8 @@ struct Content {
 #[derive(Debug)]
 struct Streamed {
     incoming: Incoming,
+    /// A stream of HTTP/2.
+    is_h2: bool,
     idle: Duration,
     /// Names that are taken out of the trailers, besides those that may not stand there at all.
     forbidden: Option<Arc<[HeaderName]>>,
@@ -79,13 +97,21 @@ impl Body {
         Self(Some(Box::new(Content { held: VecDeque::from([Frame::data(bytes)]), ..Content::default() })))
     }
 
-    /// One that streams in, cut after `idle` without a frame.
-    pub fn streamed(incoming: Incoming, idle: Duration) -> Self {
+    /// One that streams in over that version of HTTP, cut after `idle` without a frame.
+    pub fn streamed(incoming: Incoming, version: Version, idle: Duration) -> Self {
         if incoming.is_end_stream() {
             return Self::default();
         }
-        let patience = Patience::default();
-        let rest = Streamed { incoming, idle, forbidden: None, seen: None, waiting: None, pace: None, patience };
+        let rest = Streamed {
+            incoming,
+            is_h2: version == Version::HTTP_2,
+            idle,
+            forbidden: None,
+            seen: None,
+            waiting: None,
+            pace: None,
+            patience: Patience::default(),
+        };
         Self(Some(Box::new(Content { rest: Some(rest), ..Content::default() })))
     }
 
@@ -202,6 +228,10 @@ impl http_body::Body for Body {
 impl Streamed {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
+            // hyper takes a reset with NO_ERROR for an end, which it only is behind one (RFC 9113 §8.1).
+            if frame.is_none() && self.is_h2 && !self.incoming.is_end_stream() {
+                return Poll::Ready(Some(Err(BodyError::Broken("reset before its end".to_owned()))));
+            }
             let since = self.waiting.take();
             if let Some(pace) = &mut self.pace {
                 pace.waited += since.map_or(Duration::ZERO, |since| since.elapsed());

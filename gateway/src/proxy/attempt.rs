@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use super::error::Cause;
@@ -15,9 +15,9 @@ use super::headers::{self, Asked, Content, Onward};
 use super::select::select;
 use crate::config::model::UpstreamIndex;
 use crate::endpoint::{Endpoint, InFlight};
-use crate::message::Body;
+use crate::message::{Body, Scheme};
 use crate::plugin::{Hook, Outcome, OutcomeKind, ResponseHead, Slot};
-use crate::upstream::{Lease, SendError, Stream};
+use crate::upstream::{ConnectError, Lease, SendError, Stream, Wanted};
 
 /// Attempts of one exchange that the gateway makes by itself.
 const MOST_ATTEMPTS: u32 = 2;
@@ -168,26 +168,18 @@ async fn send(
     mut attempt: Box<Attempt>,
     body: &mut Body,
 ) -> Result<Answer, Failed> {
-    let replayable = exchange.is_replayable();
     let id = attempt.endpoint().settings.id.clone();
     let limit = exchange.timeouts().response_header;
     let mut lease = connect(exchange, upstream, &mut attempt, true).await?;
     let seen = exchange.record.received.clone();
-    let mut request = onward(exchange, std::mem::take(body));
     let response = loop {
-        match lease.send(request, limit, seen.as_deref()).await {
+        let request = onward(exchange, upstream, &lease, std::mem::take(body));
+        let error = match lease.send(request, limit, seen.as_deref()).await {
             Ok(response) => break response,
-            // The race between the endpoint's idle timer and this request: a fresh connection decides.
-            Err(SendError::Unsent(unsent)) if lease.reused => request = *unsent,
-            Err(error) if lease.reused && replayable && error.is_closed() => {
-                request = onward(exchange, Body::default());
-            }
             Err(SendError::Unsent(unsent)) => {
-                attempt.failed(OutcomeKind::Reset, limit);
-                exchange.state.upstream(upstream).1.failed(attempt.endpoint());
+                // Nothing of it was sent, so whoever comes next gets the body whole.
                 *body = unsent.into_body();
-                let cause = Cause::Broken(id, "closed before the request was sent".into());
-                return Err(Failed { cause, may_retry: true });
+                None
             }
             Err(SendError::Body(error)) => {
                 return Err(Failed { cause: Cause::Body(error), may_retry: false });
@@ -197,21 +189,21 @@ async fn send(
                 exchange.state.upstream(upstream).1.failed(attempt.endpoint());
                 return Err(Failed { cause: Cause::TimedOut(id, limit), may_retry: false });
             }
-            Err(error) => {
-                attempt.failed(OutcomeKind::Reset, limit);
-                exchange.state.upstream(upstream).1.failed(attempt.endpoint());
-                let may_retry = replayable && error.is_closed();
-                return Err(Failed { cause: Cause::Broken(id, error.to_string()), may_retry });
-            }
-        }
-        lease = match connect(exchange, upstream, &mut attempt, false).await {
-            Ok(lease) => lease,
-            Err(failed) => {
-                // What is in `request` was not sent, so the next endpoint gets the body whole.
-                *body = request.into_body();
-                return Err(failed);
-            }
+            Err(error) => Some(error),
         };
+        let may_retry = error.as_ref().is_none_or(|error| exchange.may_repeat(error));
+        if !may_retry || !lease.reused {
+            attempt.failed(OutcomeKind::Reset, limit);
+            exchange.state.upstream(upstream).1.failed(attempt.endpoint());
+            let cause = match error {
+                Some(SendError::Alert(alert)) => Cause::Connect(id, ConnectError::Alert(alert)),
+                Some(error) => Cause::Broken(id, error.to_string()),
+                None => Cause::Broken(id, "closed before the request was sent".to_owned()),
+            };
+            return Err(Failed { cause, may_retry });
+        }
+        // The race between the endpoint's idle timer and this request: a fresh connection decides.
+        lease = connect(exchange, upstream, &mut attempt, false).await?;
     };
     take_in(exchange, upstream, attempt, lease, response).await
 }
@@ -230,7 +222,8 @@ async fn connect(
     }
     let live = exchange.state.upstream(upstream).1;
     let limit = exchange.timeouts().connect;
-    match pool.open(&endpoint, limit).await {
+    let ends = live.way.tells_client.then(|| exchange.ends());
+    match pool.open(Wanted { endpoint: &endpoint, way: &live.way, ends, most: limit }).await {
         Ok(lease) => Ok(lease),
         Err(error) => {
             attempt.failed(OutcomeKind::ConnectFailed, limit);
@@ -243,11 +236,17 @@ async fn connect(
     }
 }
 
-/// What the endpoint gets.
-fn onward(exchange: &Exchange, body: Body) -> Request<Body> {
+/// What the endpoint gets over that connection.
+fn onward(exchange: &Exchange, upstream: UpstreamIndex, lease: &Lease, body: Body) -> Request<Body> {
     let strip_prefix = exchange.route().and_then(|route| route.strip_prefix.as_deref());
-    let upgrade = exchange.upgrade.as_ref().map(|upgrade| &upgrade.protocol);
-    let with = Onward { peer: exchange.peer, strip_prefix, upgrade, trailers: exchange.trailers };
+    let scheme = || if exchange.state.upstream(upstream).1.way.tls().is_some() { Scheme::Https } else { Scheme::Http };
+    let with = Onward {
+        peer: exchange.peer.ip(),
+        strip_prefix,
+        upgrade: exchange.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
+        trailers: exchange.trailers,
+        h2: (lease.version() == Version::HTTP_2).then(scheme),
+    };
     headers::onward(&exchange.head, with, body)
 }
 
@@ -260,6 +259,7 @@ async fn take_in(
     response: Response<Incoming>,
 ) -> Result<Answer, Failed> {
     let (mut parts, incoming) = response.into_parts();
+    let received = parts.version;
     let asked = Asked { method: &exchange.head.method, upgrade: exchange.upgrade.as_ref() };
     let content = match headers::response(&mut parts, asked, false) {
         Ok(content) => content,
@@ -279,7 +279,7 @@ async fn take_in(
     attempt.answered(parts.status.as_u16(), lease, exchange.now);
     exchange.record.upstream_time = attempt.latency;
     let body = match content {
-        Content::Streams => Body::streamed(incoming, exchange.timeouts().stream_idle),
+        Content::Streams => Body::streamed(incoming, received, exchange.timeouts().stream_idle),
         Content::None | Content::Tunnel => Body::default(),
     };
     let head =

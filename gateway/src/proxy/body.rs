@@ -13,6 +13,11 @@ use crate::message::Body;
 use crate::message::body::BodyError;
 use crate::observe::{Record, Turn};
 
+/// Why the client does not get all of it. Without a cause, so that hyper does not call it the client's own wish.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CutOff(BodyError);
+
 /// The body of an answer; by default none, of no exchange.
 #[derive(Debug, Default)]
 pub struct AnswerBody {
@@ -39,12 +44,9 @@ impl AnswerBody {
 
 impl http_body::Body for AnswerBody {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = CutOff;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         let Self { body, attempt, record } = &mut *self;
         let polled = match attempt {
             Some(attempt) => attempt.poll(context, |context| Pin::new(&mut *body).poll_frame(context)),
@@ -73,7 +75,7 @@ impl http_body::Body for AnswerBody {
             }
             (None, _) => self.end(),
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(CutOff)))
     }
 
     fn is_end_stream(&self) -> bool {

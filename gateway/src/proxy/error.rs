@@ -96,6 +96,12 @@ impl Cause {
                 std::io::ErrorKind::ConnectionRefused => (StatusCode::BAD_GATEWAY, "connection_refused"),
                 _ => (StatusCode::BAD_GATEWAY, "destination_unavailable"),
             },
+            Cause::Connect(_, ConnectError::Certificate(_) | ConnectError::Name(_)) => {
+                (StatusCode::BAD_GATEWAY, "tls_certificate_error")
+            }
+            Cause::Connect(_, ConnectError::Alert(_)) => (StatusCode::BAD_GATEWAY, "tls_alert_received"),
+            Cause::Connect(_, ConnectError::Tls(_)) => (StatusCode::BAD_GATEWAY, "tls_protocol_error"),
+            Cause::Connect(_, ConnectError::NotH2) => (StatusCode::BAD_GATEWAY, "http_protocol_error"),
             Cause::TimedOut(..) => (StatusCode::GATEWAY_TIMEOUT, "http_response_timeout"),
             Cause::Broken(..) => (StatusCode::BAD_GATEWAY, "http_response_incomplete"),
             Cause::Fault(..) => (StatusCode::BAD_GATEWAY, "http_protocol_error"),

@@ -1,6 +1,6 @@
 //! What is known of one exchange on its way, and the answer that it ends with.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,15 +19,17 @@ use crate::message::{Body, RequestHead};
 use crate::observe::Record;
 use crate::plugin::{Moment, ResponseHead};
 use crate::state::State;
-use crate::upstream::Stream;
+use crate::upstream::{Ends, SendError, Stream};
 
 /// One request on its way.
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) state: Rc<State>,
     pub(super) head: Arc<RequestHead>,
-    /// The other end of the client's connection.
-    pub(super) peer: IpAddr,
+    /// The other end of the client's connection; IPv4-mapped addresses unmapped.
+    pub(super) peer: SocketAddr,
+    /// This end of it.
+    local: SocketAddr,
     /// The request has no body.
     bodyless: bool,
     /// The client can take trailers.
@@ -83,7 +85,8 @@ impl Exchange {
         }
         Self {
             state,
-            peer: arrival.peer_address(),
+            peer: SocketAddr::new(arrival.peer_address(), arrival.peer.port()),
+            local: arrival.local,
             bodyless,
             trailers: intake.trailers,
             upgrade: intake.upgrade,
@@ -123,6 +126,22 @@ impl Exchange {
     /// True if sending it twice does no harm (RFC 9110 §9.2.2) and there is nothing that is gone when it was sent once.
     pub(super) fn is_replayable(&self) -> bool {
         self.bodyless && self.head.method.is_idempotent()
+    }
+
+    /// True if it may be sent once more after that: the endpoint has said that it did nothing with it, or closed a connection without
+    /// a word and sending it twice does no harm.
+    pub(super) fn may_repeat(&self, error: &SendError) -> bool {
+        match error {
+            SendError::NotProcessed(_) => self.bodyless,
+            error => self.is_replayable() && error.is_closed(),
+        }
+    }
+
+    /// The ends of the client's connection, for an endpoint that is told of them. Where proxies before have named the client, its
+    /// port is not known.
+    pub(super) fn ends(&self) -> Ends {
+        let port = if self.head.client == self.peer.ip() { self.peer.port() } else { 0 };
+        Ends { client: SocketAddr::new(self.head.client, port), gateway: self.local }
     }
 
     /// Bounds in time: the route's, or those of all.

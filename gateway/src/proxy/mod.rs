@@ -60,7 +60,7 @@ fn take_in(
     let (mut parts, incoming) = request.into_parts();
     match headers::request(&mut parts, arrival, &config.limits) {
         Ok(intake) => {
-            let body = Body::streamed(incoming, config.timeouts.stream_idle)
+            let body = Body::streamed(incoming, parts.version, config.timeouts.stream_idle)
                 .at_least(config.limits.minimum_rate)
                 .without_trailers(&arrival.entrance.reserved)
                 .counted();

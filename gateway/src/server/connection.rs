@@ -65,6 +65,10 @@ pub(super) async fn serve(
     // By this one for its TLS and protocols, whatever takes its place.
     let entrance = gate.entrance();
     let tls = entrance.tls.is_some();
+    // A listener on all addresses does not say which of them the client came to; only some endpoints want to know.
+    let is_wanted = || worker.plan().config.upstreams.iter().any(|upstream| upstream.send_proxy_protocol);
+    let local = Some(entrance.address).filter(|address| !address.ip().is_unspecified() || !is_wanted());
+    let local = local.or_else(|| stream.local_addr().ok()).unwrap_or(entrance.address);
     let stream = Socket::new(stream, &worker.outbox);
     let meter = stream.meter();
     let connection = Connection {
@@ -72,6 +76,7 @@ pub(super) async fn serve(
         gate,
         admission,
         peer,
+        local,
         tls,
         server_name: None,
         client: Box::default(),
@@ -92,6 +97,7 @@ struct Connection {
     gate: Rc<Gate>,
     admission: Admission,
     peer: SocketAddr,
+    local: SocketAddr,
     tls: bool,
     /// What the client asked for in the TLS handshake, in lower case.
     server_name: Option<Arc<str>>,
@@ -282,6 +288,7 @@ impl Connection {
                 let (entrance, state) = (connection.gate.entrance(), connection.worker.state());
                 let arrival = Arrival {
                     peer: connection.peer,
+                    local: connection.local,
                     tls: connection.tls,
                     server_name: connection.server_name.as_ref(),
                     client: &connection.client,

@@ -247,7 +247,7 @@ fn keep_connections(pool: &Pool, plan: &Plan) {
     for (settings, upstream) in plan.config.upstreams.iter().zip(&plan.upstreams) {
         let most = settings.idle_per_endpoint.div_ceil(plan.config.workers);
         for endpoint in &upstream.set.load().endpoints {
-            pool.keep(endpoint, most);
+            pool.keep(endpoint, &upstream.way, most);
         }
     }
 }

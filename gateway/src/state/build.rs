@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Built, Plan, Serving, chains, check_hook, load_all, problem_of_plugin, problems_of_use};
-use crate::config::Problems;
+use super::{
+    Built, Plan, Serving, chains, check_hook, load_all, problem_of_endpoint_tls, problem_of_plugin, problems_of_use,
+};
 use crate::config::model::{self, Config, PluginSource, UpstreamIndex};
+use crate::config::{Problem, Problems};
 use crate::observe::{Clock, Traffic};
 use crate::plugin::{
     Digest, Hook, Host, Inheritance, LoadError, Named, Notice, Plugin, SealingKeys, Slot, Use, UseSettings,
 };
 use crate::route::Table;
 use crate::socket::Sockets;
+use crate::tls::ToEndpoints;
 use crate::upstream::Upstream;
 
 /// Makes what serves.
@@ -58,7 +61,7 @@ impl Builder<'_> {
                 Err(error) => problems.push(problem_of_plugin(&config, settings, &error)),
             }
         }
-        let upstreams: Vec<Arc<Upstream>> = config.upstreams.iter().map(|settings| self.upstream(settings)).collect();
+        let upstreams = self.upstreams(&config, &mut problems);
         let before = self.before.map_or(&[][..], |before| &before.plan.uses);
         let mut uses: Vec<Arc<Use>> = Vec::with_capacity(config.uses.len());
         for settings in &config.uses {
@@ -97,9 +100,23 @@ impl Builder<'_> {
         Ok(Built { serving: Serving { plan, plugins, slots, listeners, keys }, opened })
     }
 
-    fn upstream(&self, settings: &model::Upstream) -> Arc<Upstream> {
-        let mut before = self.before.iter().flat_map(|before| &before.plan.upstreams);
-        Upstream::new(settings, before.find(|upstream| upstream.name == settings.name))
+    /// With their TLS, where they have any; a problem leaves it out, since nothing is served then.
+    fn upstreams(&self, config: &Config, problems: &mut Vec<Problem>) -> Vec<Arc<Upstream>> {
+        let before = self.before.map_or(&[][..], |before| &before.plan.upstreams);
+        let mut upstreams = Vec::with_capacity(config.upstreams.len());
+        for (index, settings) in config.upstreams.iter().enumerate() {
+            let before = before.iter().find(|upstream| upstream.name == settings.name);
+            let loaded = settings.tls.as_ref().map(|tls| {
+                let before = before.and_then(|before| before.way.tls());
+                ToEndpoints::load(settings, tls, before)
+            });
+            let tls = loaded.transpose().unwrap_or_else(|error| {
+                problems.push(problem_of_endpoint_tls(config, index, &error));
+                None
+            });
+            upstreams.push(Upstream::new(settings, tls, before));
+        }
+        upstreams
     }
 
     /// The figures of the routes, and those of none. Where there was a route of that name they go on; the number of workers never

@@ -26,7 +26,10 @@ pub use build::{Builder, make_use};
 pub use entrance::{Entrance, Listener, problems_of_headers};
 pub use listeners::{Listening, Opened};
 pub use plugins::{load_all, read};
-pub use problems::{place_of_file, place_of_tls, problem_of_plugin, problem_of_tls, problems_of_use, sealing_keys};
+pub use problems::{
+    place_of_endpoint_file, place_of_file, place_of_tls, problem_of_endpoint_tls, problem_of_plugin, problem_of_tls,
+    problems_of_use, sealing_keys,
+};
 pub use serving::{Built, Serving};
 
 /// What a configuration became.

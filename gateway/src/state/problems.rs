@@ -53,6 +53,34 @@ pub fn place_of_tls(listener: usize) -> KeyPath {
     KeyPath::root().key("listener").index(listener).key("tls")
 }
 
+/// What is wrong with the TLS to an upstream's endpoints, at the key that names the file to mend.
+pub fn problem_of_endpoint_tls(config: &Config, upstream: usize, error: &TlsError) -> Problem {
+    let at = match error {
+        TlsError::ServerName(_) => place_of_endpoint_tls(upstream).key("server-name"),
+        TlsError::NoSystemAuthorities(_) => place_of_endpoint_tls(upstream).key("ca"),
+        error => error
+            .file()
+            .map_or_else(|| place_of_endpoint_tls(upstream), |file| place_of_endpoint_file(config, upstream, file)),
+    };
+    config.places.problem(&at, error.to_string())
+}
+
+/// The key that names a file of the TLS to an upstream's endpoints.
+pub fn place_of_endpoint_file(config: &Config, upstream: usize, file: &Path) -> KeyPath {
+    let at = place_of_endpoint_tls(upstream);
+    let own = config.upstreams.get(upstream).and_then(|upstream| upstream.tls.as_ref()?.own.as_ref());
+    match own {
+        Some(own) if own.certificate == file => at.key("certificate"),
+        Some(own) if own.key == file => at.key("key"),
+        _ => at.key("ca"),
+    }
+}
+
+/// The `tls` of an upstream.
+fn place_of_endpoint_tls(upstream: usize) -> KeyPath {
+    KeyPath::root().key("upstream").index(upstream).key("tls")
+}
+
 /// What is wrong with a plugin, at its place in the configuration.
 pub fn problem_of_plugin(config: &Config, settings: &model::Plugin, error: &LoadError) -> Problem {
     let key = if matches!(error, LoadError::Pinned { .. }) { "sha256" } else { "path" };

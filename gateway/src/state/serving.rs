@@ -10,6 +10,7 @@ use super::listeners::{Listening, Opened};
 use super::{Entrance, Listener, Plan, Share};
 use crate::config::model::{self, PluginIndex, UseIndex};
 use crate::plugin::{LoadError, Notice, Plugin, SealingKeys, Slot, Use};
+use crate::upstream::Way;
 
 /// All that serves: the plan with what only those need who change it.
 #[derive(Debug, Clone)]
@@ -109,9 +110,11 @@ impl Serving {
     /// True if nothing was different in the files from which both were made.
     pub fn reads_as(&self, other: &Self) -> bool {
         let listeners = self.listeners.iter().zip(&other.listeners);
+        let upstreams = self.plan.upstreams.iter().zip(&other.plan.upstreams);
         self.keys == other.keys
             && self.listeners.len() == other.listeners.len()
             && listeners.into_iter().all(|(one, other)| Arc::ptr_eq(&one.entrance, &other.entrance))
+            && upstreams.into_iter().all(|(one, other)| Arc::ptr_eq(&one.way, &other.way))
     }
 
     /// The slot that takes the place of `old`: of the very same use after a swap; after a reload of the one that stands where it
@@ -165,11 +168,15 @@ impl Built {
             before.is_some_and(|before| before.listeners.iter().any(|old| Arc::ptr_eq(&old.entrance, entrance)))
         };
         let fresh = self.serving.listeners.iter().filter(|listening| !had(&listening.entrance));
-        for tls in fresh.filter_map(|listening| listening.entrance.tls.as_ref()) {
-            for expiry in tls.expiries() {
-                if let Some(reason) = expiry.warning(SystemTime::now()) {
-                    tracing::warn!(target: "sluice", file = %expiry.file.display(), %reason, "a certificate ends");
-                }
+        let had_way = |way: &Arc<Way>| {
+            before.is_some_and(|before| before.plan.upstreams.iter().any(|old| Arc::ptr_eq(&old.way, way)))
+        };
+        let fresh_ways = self.serving.plan.upstreams.iter().map(|upstream| &upstream.way).filter(|way| !had_way(way));
+        let to_clients = fresh.filter_map(|listening| listening.entrance.tls.as_ref()).flat_map(|tls| tls.expiries());
+        let to_endpoints = fresh_ways.filter_map(|way| way.tls()).flat_map(|tls| tls.expiries());
+        for expiry in to_clients.chain(to_endpoints) {
+            if let Some(reason) = expiry.warning(SystemTime::now()) {
+                tracing::warn!(target: "sluice", file = %expiry.file.display(), %reason, "a certificate ends");
             }
         }
         let is_new = |listening: &&Listening| self.opened.iter().any(|opened| opened.id == listening.id);

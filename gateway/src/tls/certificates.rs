@@ -86,7 +86,7 @@ impl ResolvesServerCert for Certificates {
 }
 
 /// A certificate with its key, and the names in it.
-fn certify(
+pub(super) fn certify(
     settings: &CertificateFiles,
     chain: Vec<CertificateDer<'static>>,
     key: &[u8],

@@ -76,7 +76,7 @@ impl Clients {
 }
 
 /// RFC 5280 §4.2.1.9; version 1 of certificates has no place to say so.
-fn is_authority(certificate: &Certificate) -> bool {
+pub(super) fn is_authority(certificate: &Certificate) -> bool {
     let certificate = certificate.tbs_certificate();
     match certificate.get_extension::<BasicConstraints>() {
         Ok(Some((_, constraints))) => constraints.ca,

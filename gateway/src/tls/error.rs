@@ -77,6 +77,12 @@ pub enum TlsError {
         /// Which file.
         file: PathBuf,
     },
+    /// An endpoint cannot be asked for it.
+    #[error("{0:?} is no name that a certificate could be for: a `server-name` is needed")]
+    ServerName(String),
+    /// Nobody is believed.
+    #[error("this system names no authorities: a `ca` is needed ({0})")]
+    NoSystemAuthorities(String),
     /// From the TLS library.
     #[error("TLS: {0}")]
     Library(#[from] rustls::Error),
@@ -98,7 +104,11 @@ impl TlsError {
             | Self::Key { file, .. }
             | Self::Mismatch { key: file, .. }
             | Self::NoNames { file } => Some(file),
-            Self::NoCertificates | Self::Library(_) | Self::SelfSigned(_) => None,
+            Self::NoCertificates
+            | Self::ServerName(_)
+            | Self::NoSystemAuthorities(_)
+            | Self::Library(_)
+            | Self::SelfSigned(_) => None,
         }
     }
 }

@@ -40,7 +40,7 @@ impl Files {
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(file).map_err(|reason| TlsError::Read { file: file.to_owned(), reason })
 }
 

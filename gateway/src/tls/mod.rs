@@ -1,9 +1,11 @@
 //! TLS towards clients: certificates from files, chosen by the name that a client asks for, the certificates of clients
-//! themselves, and the settings of a listener's handshakes. Reads files when it is asked to and never by itself; handshakes
-//! and their deadline are `server`'s.
+//! themselves, and the settings of a listener's handshakes. TLS towards endpoints: who is believed, and what the gateway shows.
+//! Reads files when it is asked to and never by itself; handshakes and their deadlines are `server`'s and `upstream`'s.
 
+mod believed;
 mod certificates;
 mod clients;
+mod endpoints;
 mod error;
 mod expiry;
 mod facts;
@@ -23,6 +25,7 @@ use rustls::{ServerConfig, ServerConnection};
 use crate::config::model;
 use certificates::Certificates;
 use clients::Clients;
+pub use endpoints::ToEndpoints;
 pub use error::TlsError;
 pub use expiry::Expiry;
 use files::{Digests, Files};

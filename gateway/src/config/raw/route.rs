@@ -72,7 +72,7 @@ pub(in crate::config) struct Rewrite {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub(in crate::config) struct RouteTimeouts {
-    /// TCP connection to an endpoint.
+    /// TCP connection to an endpoint, and TLS with it.
     pub(in crate::config) connect: Option<Time>,
     /// From the request to the head of the endpoint's response.
     pub(in crate::config) response_header: Option<Time>,

@@ -1,6 +1,7 @@
 //! Keys of upstreams and their endpoints.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,9 +17,14 @@ use crate::config::units::Time;
 pub(in crate::config) struct Upstream {
     /// Its name, in routes, logs and metrics.
     pub(in crate::config) name: Name,
-    /// What its endpoints speak.
-    #[serde(default, rename = "protocol")]
-    pub(in crate::config) _protocol: UpstreamProtocol,
+    /// What its endpoints speak. `h2` is by ALPN over TLS and by prior knowledge without; `auto`, only with `tls`, is what they choose
+    /// by ALPN.
+    #[serde(default)]
+    pub(in crate::config) protocol: UpstreamProtocol,
+    /// TLS to its endpoints; without it, connections are plain TCP. `{}` takes all defaults.
+    pub(in crate::config) tls: Option<UpstreamTls>,
+    /// Begins each connection with the client's address (PROXY protocol); it then carries one request only. Default: not said.
+    pub(in crate::config) send_proxy_protocol: Option<ProxyProtocol>,
     /// Plugins that choose an endpoint; the first that does not pass wins. Where none does, and in an empty list, the
     /// gateway draws one by weight. Default: `round-robin`.
     pub(in crate::config) selection: Option<Vec<UseHere>>,
@@ -41,11 +47,38 @@ pub(in crate::config) struct Upstream {
 }
 
 /// What endpoints speak.
-#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub(in crate::config) enum UpstreamProtocol {
     #[default]
     #[serde(rename = "http/1.1")]
     Http1,
+    #[serde(rename = "h2")]
+    H2,
+    #[serde(rename = "auto")]
+    Auto,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::config) enum ProxyProtocol {
+    /// Version 2, which is binary.
+    V2,
+}
+
+/// TLS towards endpoints. They are always verified.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(in crate::config) struct UpstreamTls {
+    /// The name that their certificates must be for, and that they are asked for (SNI). Default: the host in each one's address.
+    pub(in crate::config) server_name: Option<String>,
+    /// PEM file with the authorities that may have signed their certificates, or with those certificates themselves. Default: the
+    /// authorities that this system knows.
+    pub(in crate::config) ca: Option<PathBuf>,
+    /// PEM file with the chain that the gateway shows endpoints which ask for a certificate (mutual TLS). Default: none.
+    pub(in crate::config) certificate: Option<PathBuf>,
+    /// PEM file with its private key; only with `certificate`.
+    pub(in crate::config) key: Option<PathBuf>,
 }
 
 /// One member of an upstream.

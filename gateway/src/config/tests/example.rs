@@ -17,6 +17,9 @@ fn folder() -> tempfile::TempDir {
         "certs/site.pem",
         "certs/site.key",
         "certs/clients.pem",
+        "certs/internal.pem",
+        "certs/gateway.pem",
+        "certs/gateway.key",
         "plugins/prefix-affinity.wasm",
     ] {
         let path = folder.path().join(file);
@@ -205,6 +208,9 @@ fn the_example_becomes_the_model() {
     let app = Upstream {
         name: "app".into(),
         selection: vec![2, 3],
+        protocol: UpstreamProtocol::Http1,
+        tls: None,
+        send_proxy_protocol: false,
         endpoints: vec![
             Endpoint { weight: 2, zone: "a".to_owned(), ..plain("app-1", "10.0.0.1:8080") },
             Endpoint {
@@ -242,6 +248,16 @@ fn the_example_becomes_the_model() {
     let next = Upstream {
         name: "app-next".into(),
         selection: vec![4, 5],
+        protocol: UpstreamProtocol::H2,
+        tls: Some(UpstreamTls {
+            server_name: Some("app.internal".to_owned()),
+            ca: Some(in_folder("certs/internal.pem")),
+            own: Some(CertificateFiles {
+                certificate: in_folder("certs/gateway.pem"),
+                key: in_folder("certs/gateway.key"),
+            }),
+        }),
+        send_proxy_protocol: true,
         endpoints: vec![plain("10.0.1.1:8080", "10.0.1.1:8080")],
         health: Some(Arc::new(checks)),
         ejection,

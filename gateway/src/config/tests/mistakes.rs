@@ -119,14 +119,48 @@ fn what_is_not_built_yet_says_so() {
             format!("sluice.toml:3: listener[0].{key}: {:?} is not built yet in this version", key.replace("tls.", ""));
         assert!(found.contains(&message), "{found:?}");
     }
+    let upstream = "listener = [{ address = '127.0.0.1:0' }]\n[[upstream]]\nname = 'a'\n\
+        endpoints = [{ address = 'a:1' }]\ndiscover = 1";
+    let message = "sluice.toml:5: upstream[0].discover: \"discover\" is not built yet in this version";
+    assert_eq!(problems(upstream), [message]);
+}
+
+#[test]
+fn what_is_wrong_with_the_way_to_endpoints() {
     let upstream =
         "listener = [{ address = '127.0.0.1:0' }]\n[[upstream]]\nname = 'a'\nendpoints = [{ address = 'a:1' }]\n";
-    for key in ["discover", "tls"] {
-        let message = format!("sluice.toml:5: upstream[0].{key}: {key:?} is not built yet in this version");
-        assert_eq!(problems(&format!("{upstream}{key} = 1")), [message]);
+    let cases: [(&str, &[&str]); 7] = [
+        (
+            "protocol = 'h3'",
+            &["protocol: expected \"http/1.1\" or \"h2\" or \"auto\", found \"h3\"; did you mean \"h2\"?"],
+        ),
+        ("protocol = 'auto'", &["protocol: \"auto\" means nothing without `tls`: \"http/1.1\" or \"h2\""]),
+        ("protocol = 'auto'\ntls = {}", &[]),
+        (
+            "tls = { ca = 'a', certificate = 'b', key = 'c' }",
+            &[
+                "tls.ca: there is no file /nowhere/a",
+                "tls.certificate: there is no file /nowhere/b",
+                "tls.key: there is no file /nowhere/c",
+            ],
+        ),
+        (
+            "tls = { certificate = 'b' }",
+            &["tls.certificate: there is no file /nowhere/b", "tls.certificate: means nothing without its `key`"],
+        ),
+        (
+            "tls = { key = 'c' }",
+            &["tls.key: there is no file /nowhere/c", "tls.key: means nothing without a `certificate`"],
+        ),
+        ("send-proxy-protocol = 'v1'", &["send-proxy-protocol: expected \"v2\", found \"v1\"; did you mean \"v2\"?"]),
+    ];
+    for (lines, expected) in cases {
+        let text = format!("{upstream}{lines}");
+        let found = toml(&text).err().map_or_else(Vec::new, |found| found.0);
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        let expected: Vec<_> = expected.iter().map(|said| format!("sluice.toml:5: upstream[0].{said}")).collect();
+        assert_eq!(found, expected, "{lines}");
     }
-    let message = "sluice.toml:5: upstream[0].protocol: \"h2\" is not built yet in this version";
-    assert_eq!(problems(&format!("{upstream}protocol = 'h2'")), [message]);
 }
 
 #[test]

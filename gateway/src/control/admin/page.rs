@@ -37,7 +37,7 @@ impl Collector for Page {
         endpoints(&mut lines, &serving.plan)?;
         uses(&mut lines, &serving)?;
         declared(&mut lines, &serving.plan)?;
-        certificates(&mut lines, &serving.listeners)
+        certificates(&mut lines, &serving)
     }
 }
 
@@ -195,21 +195,29 @@ fn declared(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
     Ok(())
 }
 
-/// Of several certificates for a name, the one that ends first.
-fn certificates(lines: &mut Lines<'_>, listeners: &[Listening]) -> fmt::Result {
-    let mut ends: BTreeMap<(String, &str), SystemTime> = BTreeMap::new();
-    for Listening { entrance, .. } in listeners {
-        for expiry in entrance.tls.iter().flat_map(|tls| tls.expiries()) {
+/// Of several certificates for a name, the one that ends first. Those for endpoints have their upstream.
+fn certificates(lines: &mut Lines<'_>, serving: &Serving) -> fmt::Result {
+    let listeners = serving.listeners.iter().filter_map(|Listening { entrance, .. }| {
+        let expiries = entrance.tls.as_ref()?.expiries();
+        Some((("listener", entrance.address.to_string()), expiries))
+    });
+    let upstreams = serving.plan.upstreams.iter().filter_map(|upstream| {
+        let expiries = upstream.way.tls()?.expiries();
+        Some((("upstream", upstream.name.to_string()), expiries))
+    });
+    let mut ends: BTreeMap<((&str, String), &str), SystemTime> = BTreeMap::new();
+    for (whose, expiries) in listeners.chain(upstreams) {
+        for expiry in expiries {
             for name in &expiry.names {
-                let end = ends.entry((entrance.address.to_string(), name)).or_insert(expiry.not_after);
+                let end = ends.entry((whose.clone(), name)).or_insert(expiry.not_after);
                 *end = expiry.not_after.min(*end);
             }
         }
     }
-    let help = "When a certificate ends, seconds since 1970, by the listener's address and the name it is for.";
+    let help = "When a certificate ends, seconds since 1970, by the listener's address or the upstream, and the name it is for.";
     let mut expiries = lines.gauges("sluice_certificate_expiry_timestamp_seconds", help)?;
-    for ((listener, name), end) in &ends {
-        expiries.gauge([("listener", listener), ("name", name)], seconds(*end))?;
+    for (((kind, whose), name), end) in &ends {
+        expiries.gauge([(*kind, whose.as_str()), ("name", *name)], seconds(*end))?;
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
-//! One check: a connection, a request if one is wanted, and whether the answer is as expected.
+//! One check: a connection as requests have it, a request if one is wanted, and whether the answer is as expected.
 
 use std::future::{Future, pending};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, TE, USER_AGENT};
@@ -11,13 +12,16 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::grpc;
 use crate::config::model::{Check, Health, HttpCheck};
-use crate::upstream::ConnectError;
+use crate::upstream::{ConnectError, OWN_CONNECTION, Way};
 
 /// Bytes of an answer's body that are looked at.
 const BODY_BYTES: usize = 64 * 1024;
@@ -37,23 +41,78 @@ pub(super) enum Found {
     Nothing(String),
 }
 
-/// Asks, within the time that a check may take. Names are looked up on threads of `lookups`.
-pub(super) async fn ask(address: &str, health: &Health, lookups: &Handle) -> Found {
-    match timeout(health.timeout, answer(address, &health.check, lookups)).await {
-        Ok(Ok(())) => Found::Good,
-        Ok(Err(reason)) => reason,
-        Err(_) => Found::Bad(format!("no answer within {:?}", health.timeout)),
+/// Whom to ask, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// Host and port.
+    pub(super) address: &'a str,
+    /// How requests get there.
+    pub(super) way: &'a Way,
+    /// Sessions of TLS, where that is over TLS.
+    pub(super) sessions: Option<&'a Arc<ClientConfig>>,
+    /// What is asked.
+    pub(super) health: &'a Health,
+}
+
+/// The sessions of one who asks.
+pub(super) fn sessions(way: &Way, health: &Health) -> Option<Arc<ClientConfig>> {
+    match health.check {
+        Check::Tcp => None,
+        Check::Http(_) => Some(way.tls()?.sessions()),
+        Check::Grpc { .. } => Some(way.tls()?.sessions_of_h2()),
     }
 }
 
-async fn answer(address: &str, check: &Check, lookups: &Handle) -> Result<(), Found> {
-    let stream = reach(address, lookups).await.map_err(no_connection)?;
-    let looked = match check {
-        Check::Tcp => Ok(()),
-        Check::Http(expected) => http(stream, address, expected).await,
-        Check::Grpc { service, host } => grpc(stream, host.as_deref().unwrap_or(address), service).await,
+/// Asks, within the time that a check may take. Names are looked up on threads of `lookups`.
+pub(super) async fn ask(asked: Asked<'_>, lookups: &Handle) -> Found {
+    let limit = asked.health.timeout;
+    match timeout(limit, answer(asked, lookups)).await {
+        Ok(Ok(())) => Found::Good,
+        Ok(Err(reason)) => reason,
+        Err(_) => Found::Bad(format!("no answer within {limit:?}")),
+    }
+}
+
+async fn answer(asked: Asked<'_>, lookups: &Handle) -> Result<(), Found> {
+    let Asked { address, way, sessions, .. } = asked;
+    let mut stream = reach(address, lookups).await.map_err(no_connection)?;
+    if way.tells_client {
+        stream.write_all(&OWN_CONNECTION).await.map_err(no_connection)?;
+    }
+    let looked = match way.tls().zip(sessions) {
+        None => look(stream, way.speaks_h2(), asked).await,
+        Some((tls, sessions)) => {
+            let name = tls.name_of(address).map_err(|error| Found::Bad(error.to_string()))?;
+            let stream = TlsConnector::from(sessions.clone()).connect(name, stream).await;
+            let refused = |error| Found::Bad(format!("no connection: {}", ConnectError::from_tls(error)));
+            let stream = stream.map_err(refused)?;
+            let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            look(stream, is_h2, asked).await
+        }
     };
     looked.map_err(Found::Bad)
+}
+
+/// What an endpoint says over that connection.
+async fn look<S>(stream: S, is_h2: bool, asked: Asked<'_>) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let scheme = if asked.way.tls().is_some() { "https" } else { "http" };
+    match &asked.health.check {
+        Check::Tcp => Ok(()),
+        Check::Http(expected) => {
+            let host = expected.host.as_deref().unwrap_or(asked.address);
+            match is_h2 {
+                true => http2(stream, &format!("{scheme}://{host}{}", expected.path), expected).await,
+                false => http1(stream, host, expected).await,
+            }
+        }
+        Check::Grpc { service, host } => {
+            let host = host.as_deref().unwrap_or(asked.address);
+            grpc(stream, &format!("{scheme}://{host}{}", grpc::PATH), service).await
+        }
+    }
 }
 
 /// A connection to the first address that takes one.
@@ -73,31 +132,49 @@ fn no_connection(error: io::Error) -> Found {
     if error.is_our_own() { Found::Nothing(reason) } else { Found::Bad(reason) }
 }
 
-async fn http(stream: TcpStream, address: &str, expected: &HttpCheck) -> Result<(), String> {
-    let host = expected.host.as_deref().unwrap_or(address);
+async fn http1<S>(stream: S, host: &str, expected: &HttpCheck) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let request = Request::get(&expected.path).header(HOST, host).header(USER_AGENT, AGENT).header(CONNECTION, "close");
     let request = request.body(Full::<Bytes>::default()).map_err(|error| error.to_string())?;
     let mut builder = http1::Builder::new();
     let handshake = builder.max_header_size(HEAD_BYTES).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(broken)?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let status = response.status().as_u16();
-        if !expected.status.contains(status) {
-            return Err(format!("status {status}, not {}", expected.status));
-        }
-        match &expected.body {
-            Some(text) => has_text(response.into_body(), text.as_bytes()).await,
-            None => Ok(()),
-        }
-    };
+    let exchange = async { is_expected(sender.send_request(request).await.map_err(broken)?, expected).await };
     while_connected(connection, exchange).await
 }
 
-async fn grpc(stream: TcpStream, host: &str, service: &str) -> Result<(), String> {
+async fn http2<S>(stream: S, target: &str, expected: &HttpCheck) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let request = Request::get(target).header(USER_AGENT, AGENT);
+    let request = request.body(Full::<Bytes>::default()).map_err(|error| error.to_string())?;
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let handshake = builder.timer(TokioTimer::new()).handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(broken)?;
+    let exchange = async { is_expected(sender.send_request(request).await.map_err(broken)?, expected).await };
+    while_connected(connection, exchange).await
+}
+
+async fn is_expected(response: Response<Incoming>, expected: &HttpCheck) -> Result<(), String> {
+    let status = response.status().as_u16();
+    if !expected.status.contains(status) {
+        return Err(format!("status {status}, not {}", expected.status));
+    }
+    match &expected.body {
+        Some(text) => has_text(response.into_body(), text.as_bytes()).await,
+        None => Ok(()),
+    }
+}
+
+async fn grpc<S>(stream: S, target: &str, service: &str) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let mut request = Request::new(Full::new(grpc::request(service)));
     *request.method_mut() = Method::POST;
-    let target = format!("http://{host}{}", grpc::PATH);
     *request.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| format!("{target}: {error}"))?;
     let fields = [(CONTENT_TYPE, "application/grpc"), (TE, "trailers"), (USER_AGENT, AGENT)];
     for (name, value) in fields {

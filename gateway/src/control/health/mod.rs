@@ -1,6 +1,6 @@
 //! Checks: endpoints are asked whether they may be used, each by a task of its own, for as long as the configuration wants
 //! it. What is found stands in the endpoint's figures, where the next look at its set finds it. A fresh connection is made
-//! for each check: that one can be made is part of what is asked.
+//! for each check, as those of requests are made: that one can be is part of what is asked.
 
 mod ask;
 mod grpc;
@@ -20,7 +20,8 @@ use super::figures::Figures;
 use crate::config::model::Health;
 use crate::endpoint::{CheckVerdict, Endpoint};
 use crate::state::Plan;
-use ask::{Found, ask};
+use crate::upstream::{Upstream, Way};
+use ask::{Asked, Found, ask, sessions};
 use tally::Tally;
 
 /// Checks at a time, over all upstreams; others wait for their turn.
@@ -44,6 +45,7 @@ pub(super) struct Checks {
 #[derive(Debug)]
 struct Running {
     endpoint: Arc<Endpoint>,
+    way: Arc<Way>,
     health: Arc<Health>,
     task: AbortHandle,
 }
@@ -76,8 +78,9 @@ impl Checks {
             let Some(health) = &settings.health else { continue };
             for endpoint in &upstream.set.load().endpoints {
                 let key = Arc::as_ptr(endpoint.figures()) as usize;
-                let same = before.remove(&key).filter(|running| running.health == *health);
-                let running = same.unwrap_or_else(|| self.begin(&upstream.name, endpoint, health));
+                let is_same = |running: &Running| running.health == *health && Arc::ptr_eq(&running.way, &upstream.way);
+                let same = before.remove(&key).filter(is_same);
+                let running = same.unwrap_or_else(|| self.begin(upstream, endpoint, health));
                 self.running.insert(key, running);
             }
         }
@@ -86,17 +89,18 @@ impl Checks {
         }
     }
 
-    fn begin(&self, upstream: &Arc<str>, endpoint: &Arc<Endpoint>, health: &Arc<Health>) -> Running {
+    fn begin(&self, upstream: &Upstream, endpoint: &Arc<Endpoint>, health: &Arc<Health>) -> Running {
         let asking = Asking {
             figures: self.figures.clone(),
-            upstream: upstream.clone(),
+            upstream: upstream.name.clone(),
             endpoint: endpoint.clone(),
+            way: upstream.way.clone(),
             health: health.clone(),
             tally: Tally::new(endpoint.checked()),
             lookups: self.lookups.handle().clone(),
         };
         let task = tokio::spawn(asking.keep_on(self.turns.clone())).abort_handle();
-        Running { endpoint: endpoint.clone(), health: health.clone(), task }
+        Running { endpoint: endpoint.clone(), way: upstream.way.clone(), health: health.clone(), task }
     }
 }
 
@@ -106,6 +110,7 @@ struct Asking {
     /// The name of its upstream.
     upstream: Arc<str>,
     endpoint: Arc<Endpoint>,
+    way: Arc<Way>,
     health: Arc<Health>,
     tally: Tally,
     lookups: Handle,
@@ -115,12 +120,14 @@ impl Asking {
     /// Asks at once, and again and again.
     async fn keep_on(mut self, turns: Arc<Semaphore>) {
         let address = at_port(&self.endpoint.settings.address, self.health.port);
+        let sessions = sessions(&self.way, &self.health);
         loop {
             let began = Instant::now();
             let found = {
                 // It is never closed.
                 let _turn = turns.acquire().await;
-                ask(&address, &self.health, &self.lookups).await
+                let (way, health, sessions) = (&*self.way, &*self.health, sessions.as_ref());
+                ask(Asked { address: &address, way, sessions, health }, &self.lookups).await
             };
             self.take(found);
             let pause = jittered(self.health.interval, self.health.jitter_per_mille, fastrand::f64());

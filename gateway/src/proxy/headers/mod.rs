@@ -37,6 +37,8 @@ pub const HOPS_MAX: usize = 8;
 pub struct Arrival<'a> {
     /// The other end of the connection.
     pub peer: SocketAddr,
+    /// This end of it.
+    pub local: SocketAddr,
     /// Came over TLS.
     pub tls: bool,
     /// The name asked for in the TLS handshake, in lower case.

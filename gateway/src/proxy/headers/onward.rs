@@ -9,12 +9,13 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
     UPGRADE, VIA,
 };
+use http::uri::{self, Authority, PathAndQuery};
 use http::{Request, Uri, Version};
 use http_body::Body;
 
 use super::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 use super::via;
-use crate::message::{RequestHead, target};
+use crate::message::{RequestHead, Scheme, target};
 
 /// The most fields that are added to those of the client.
 const ADDED: usize = 8;
@@ -30,9 +31,11 @@ pub struct Onward<'a> {
     pub upgrade: Option<&'a HeaderValue>,
     /// The client can take trailers: [`super::Intake::trailers`].
     pub trailers: bool,
+    /// The endpoint speaks HTTP/2, over a connection of that scheme; none: HTTP/1.1.
+    pub h2: Option<Scheme>,
 }
 
-/// The request for an HTTP/1.1 endpoint.
+/// The request for an endpoint.
 ///
 /// Forwarding fields are appended to those in the head, which holds none that were not believed. `content-length` stays;
 /// hyper's client sends that many bytes and takes a body that ends early for an error. Without it, hyper frames a body of
@@ -44,6 +47,46 @@ pub fn onward<B: Body>(head: &RequestHead, with: Onward<'_>, body: B) -> Request
     headers.reserve(ADDED);
     write_origin(&mut headers, head, with.peer);
     append(&mut headers, VIA, || None, via(head.version));
+    let target = match with.strip_prefix {
+        Some(prefix) => target::strip_prefix(&head.target, prefix),
+        None => head.target.clone(),
+    };
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method.clone();
+    match with.h2 {
+        None => {
+            let body = request.body();
+            let of_unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
+            frame_http1(&mut headers, with, of_unknown_length);
+            *request.uri_mut() = Uri::from(target);
+            *request.version_mut() = Version::HTTP_11;
+        }
+        Some(scheme) => {
+            // RFC 9113 §8.3.1: what would say it twice could say two things.
+            headers.remove(HOST);
+            if with.trailers {
+                headers.insert(TE, HeaderValue::from_static("trailers"));
+            }
+            *request.uri_mut() = absolute(scheme, head.authority.clone(), target);
+            *request.version_mut() = Version::HTTP_2;
+        }
+    }
+    *request.headers_mut() = headers;
+    request
+}
+
+/// The pseudo-header fields of HTTP/2, as the URI from which they are made.
+fn absolute(scheme: Scheme, authority: Authority, target: PathAndQuery) -> Uri {
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(if scheme == Scheme::Https { uri::Scheme::HTTPS } else { uri::Scheme::HTTP });
+    parts.authority = Some(authority);
+    parts.path_and_query = Some(target);
+    // All three are there, so that it never is the empty one, to which hyper would answer with an error.
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// What concerns this hop in HTTP/1.1.
+fn frame_http1(headers: &mut HeaderMap, with: Onward<'_>, of_unknown_length: bool) {
     if let Some(protocol) = with.upgrade {
         headers.insert(UPGRADE, protocol.clone());
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -52,21 +95,9 @@ pub fn onward<B: Body>(head: &RequestHead, with: Onward<'_>, body: B) -> Request
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
-    let of_unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
     if of_unknown_length && !headers.contains_key(CONTENT_LENGTH) {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-
-    let target = match with.strip_prefix {
-        Some(prefix) => target::strip_prefix(&head.target, prefix),
-        None => head.target.clone(),
-    };
-    let mut request = Request::new(body);
-    *request.method_mut() = head.method.clone();
-    *request.uri_mut() = Uri::from(target);
-    *request.version_mut() = Version::HTTP_11;
-    *request.headers_mut() = headers;
-    request
 }
 
 /// The fields that say where a request comes from and what host it is for. Where proxies before have written only one of
@@ -158,7 +189,7 @@ mod tests {
     use http_body_util::{Empty, Full};
 
     use super::*;
-    use crate::message::{BodyPrefix, Scheme};
+    use crate::message::BodyPrefix;
 
     fn head(client: &str, authority: &str, fields: &[(&'static str, &'static str)]) -> RequestHead {
         let mut headers = HeaderMap::new();
@@ -180,7 +211,7 @@ mod tests {
 
     fn with(peer: &str) -> Onward<'static> {
         let peer = peer.parse().expect("an address");
-        Onward { peer, strip_prefix: None, upgrade: None, trailers: false }
+        Onward { peer, strip_prefix: None, upgrade: None, trailers: false, h2: None }
     }
 
     fn lines<B>(request: &Request<B>) -> Vec<String> {

@@ -229,7 +229,7 @@ mod tests {
 
     fn arrival<'a>(peer: &str, entrance: &'a Entrance) -> Arrival<'a> {
         let peer = peer.parse().expect("an address");
-        Arrival { peer, tls: true, server_name: None, client: &[], entrance }
+        Arrival { peer, local: entrance.address, tls: true, server_name: None, client: &[], entrance }
     }
 
     /// `GET /x 1.1`, then `name: value` for each field, taken as bytes.

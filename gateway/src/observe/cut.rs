@@ -9,6 +9,8 @@ pub enum Cut {
     Resets,
     /// Sent frames of HTTP/2 that bring nothing (CVE-2019-9512, 9515, 9516, 9518 and their kind).
     Frames,
+    /// Sent frames of HTTP/2 that are none (RFC 9113 §6).
+    Malformed,
     /// Began a request head and did not end it.
     Head,
     /// Took nothing of what waited for it.
@@ -19,13 +21,14 @@ pub enum Cut {
 
 impl Cut {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Resets, Self::Frames, Self::Head, Self::Stalled, Self::Slow];
+    pub const ALL: [Self; 6] = [Self::Resets, Self::Frames, Self::Malformed, Self::Head, Self::Stalled, Self::Slow];
 
     /// As metrics name it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Resets => "resets",
             Self::Frames => "frames",
+            Self::Malformed => "malformed",
             Self::Head => "head",
             Self::Stalled => "stalled",
             Self::Slow => "slow",
@@ -38,6 +41,7 @@ impl fmt::Display for Cut {
         f.write_str(match self {
             Self::Resets => "too many streams were reset",
             Self::Frames => "too many frames that bring nothing",
+            Self::Malformed => "a frame against the rules",
             Self::Head => "a request head did not come in time",
             Self::Stalled => "the client takes nothing",
             Self::Slow => "the client takes too little",

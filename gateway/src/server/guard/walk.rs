@@ -2,11 +2,12 @@
 
 /// Length of a frame's header (RFC 9113 §4.1).
 const HEADER: u8 = 9;
-/// Of some frames the beginning of the payload matters too: the code of RST_STREAM, the padding of DATA.
-const LEAD: u8 = 4;
+/// Of some frames the beginning of the payload matters too: the code of RST_STREAM, the padding of DATA, the first setting.
+const LEAD: u8 = 6;
 
 const DATA: u8 = 0;
 const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
 const PADDED: u8 = 0x8;
 
 /// A frame, as far as it was looked at.
@@ -18,7 +19,7 @@ pub(super) struct Frame {
     pub(super) flags: u8,
     /// 0: the connection.
     pub(super) stream: u32,
-    /// How its payload begins: RST_STREAM four bytes, padded DATA one, others none.
+    /// How its payload begins: SETTINGS six bytes, RST_STREAM four, padded DATA one, others none.
     pub(super) lead: [u8; LEAD as usize],
 }
 
@@ -69,14 +70,15 @@ impl Walk {
         let [a, b, c, kind, flags, s, t, u, v, lead @ ..] = self.begun;
         let length = u32::from_be_bytes([0, a, b, c]);
         let lead_length = match kind {
-            RST_STREAM => length.min(LEAD.into()) as u8,
+            SETTINGS => length.min(6) as u8,
+            RST_STREAM => length.min(4) as u8,
             DATA if flags & PADDED != 0 => length.min(1) as u8,
             _ => 0,
         };
         let lead = if lead_length > 0 {
             self.collect(HEADER + lead_length, bytes)?;
-            let [.., a, b, c, d] = self.begun;
-            [a, b, c, d]
+            let [_, _, _, _, _, _, _, _, _, lead @ ..] = self.begun;
+            lead
         } else {
             lead
         };
@@ -125,7 +127,7 @@ mod tests {
     #[test]
     fn frames_are_the_same_however_they_are_cut() {
         let mut bytes = b"PRI".to_vec();
-        bytes.extend(frame(4, 0, 0, &[]));
+        bytes.extend(frame(4, 0, 0, &[0, 4, 0, 1, 2, 3, 0, 5, 0, 0, 0, 1]));
         bytes.extend(frame(1, 5, 1, &[7; 300]));
         bytes.extend(frame(3, 0, 0x8000_0001, &[0, 0, 0, 8]));
         bytes.extend(frame(0, 8, 3, &[2, 65, 0, 0]));
@@ -134,14 +136,14 @@ mod tests {
         bytes.extend(frame(0, 1, 3, b"end"));
         let whole = walked(Walk::behind(3), &[&bytes]);
         let shape: Vec<_> = whole.0.iter().map(|frame| (frame.kind, frame.length, frame.stream, frame.lead)).collect();
-        let none = [0; 4];
+        let none = [0; 6];
         let expected = [
-            (4, 0, 0, none),
+            (4, 12, 0, [0, 4, 0, 1, 2, 3]),
             (1, 300, 1, none),
-            (3, 4, 1, [0, 0, 0, 8]),
-            (0, 4, 3, [2, 0, 0, 0]),
+            (3, 4, 1, [0, 0, 0, 8, 0, 0]),
+            (0, 4, 3, [2, 0, 0, 0, 0, 0]),
             (0, 0, 3, none),
-            (3, 1, 3, [9, 0, 0, 0]),
+            (3, 1, 3, [9, 0, 0, 0, 0, 0]),
             (0, 3, 3, none),
         ];
         assert_eq!(shape, expected);

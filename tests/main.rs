@@ -40,16 +40,19 @@ mod hostile; // plugins that mean harm
 mod house; // the house is as its map says
 mod instances; // one instance of a use on each worker
 mod large_heads; // what is large is refused at its limit
+mod limits; // what a route takes of each client
 mod malformed_streams; // what is no request of HTTP/2
 mod metrics; // operators are told figures, and they are right
 mod misbehaviour; // plugins that misbehave hurt themselves
 mod mutual_tls; // clients with certificates
 mod outputs; // a log that cannot be written harms nobody
+mod overload; // who waits before an upstream that is full
 mod policies; // the plugins that route and edit
 mod redirect; // a listener that sends everybody to HTTPS
 mod reference; // docs/configuration.md says what the schema says
 mod reload; // the configuration is read again under load
 mod renewal; // certificates and keys are replaced under load
+mod retries; // what is sent once more, and how often
 mod routes; // which route takes a request
 mod schema; // editors know the keys, those of plugins too
 mod session_table; // sessions of the backends themselves

@@ -44,7 +44,7 @@ async fn counts_are_exact_after_a_load_over_all_workers_and_protocols() {
             (r#"sluice_sent_bytes_total{route=""}"#, bytes(unrouted)),
             (r#"sluice_attempts_total{upstream="app",endpoint="a"}"#, 320.0),
             (r#"sluice_attempts_total{upstream="app",endpoint="b"}"#, 320.0),
-            (r#"sluice_retries_total{route="all"}"#, 0.0),
+            (r#"sluice_retries_total{route="all",reason="connect-failure"}"#, 0.0),
             (r#"sluice_requests_in_flight{upstream="app",endpoint="a"}"#, 0.0),
             ("sluice_connections", 0.0),
             ("sluice_connections_accepted_total", 16.0),
@@ -102,7 +102,7 @@ async fn an_endpoint_that_dies_shows_in_retries_and_health() {
             (&healthy("b"), 1.0),
             (r#"sluice_attempts_total{upstream="app",endpoint="a"}"#, 1.0),
             (r#"sluice_attempts_total{upstream="app",endpoint="b"}"#, 8.0),
-            (r#"sluice_retries_total{route="all"}"#, 1.0),
+            (r#"sluice_retries_total{route="all",reason="connect-failure"}"#, 1.0),
             (r#"sluice_requests_total{route="all",code="2xx"}"#, 8.0),
         ])
         .await;

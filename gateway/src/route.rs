@@ -185,7 +185,7 @@ mod tests {
     use http::{HeaderMap, Method, Version};
 
     use super::*;
-    use crate::config::model::Timeouts;
+    use crate::config::model::{Retry, RouteLimits, Timeouts};
     use crate::message::{BodyPrefix, Scheme};
 
     fn timeouts() -> Timeouts {
@@ -197,6 +197,7 @@ mod tests {
             upstream_idle: second,
             connect: second,
             response_header: second,
+            total: second,
             stream_idle: second,
             send_stall: second,
             drain: second,
@@ -240,6 +241,8 @@ mod tests {
             strip_prefix: None,
             response: Vec::new(),
             upgrades: Vec::new(),
+            retry: Retry::default(),
+            limits: RouteLimits::default(),
             timeouts: timeouts(),
         }
     }

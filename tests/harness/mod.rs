@@ -16,6 +16,7 @@ pub mod log;
 pub mod origin;
 pub mod raw;
 pub mod scrape;
+pub mod script;
 pub mod speaks;
 pub mod statistics;
 pub mod text;

@@ -15,6 +15,10 @@ pub use super::limits::{Limits, MinimumRate, PerClient};
 use super::{KeyPath, Places};
 pub use health::{Check, Ejection, Health, HttpCheck, Statuses, SuccessRate};
 
+mod bounds;
+
+pub use bounds::{Queue, Rate, RateKey, Retry, RouteLimits};
+
 /// A whole configuration, without contradictions in itself.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -154,7 +158,7 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// Bounds in time. A route may override `connect`, `response_header` and `stream_idle`.
+/// Bounds in time. A route may override `connect`, `response_header`, `total` and `stream_idle`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
     /// TLS handshake, from accept. Default 10 s.
@@ -169,6 +173,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request to the endpoint's response head. Default 30 s.
     pub response_header: Duration,
+    /// From the request to the answer's head, over all attempts and waits. Default 60 s.
+    pub total: Duration,
     /// A body or upgraded stream on which nothing moves. Default 5 min.
     pub stream_idle: Duration,
     /// A client that takes nothing of what waits for it. Default 30 s.
@@ -285,6 +291,10 @@ pub struct Route {
     pub response: Vec<UseIndex>,
     /// Protocols that clients may change to, in lower case. Default: `websocket`.
     pub upgrades: Vec<String>,
+    /// When a request is sent once more.
+    pub retry: Retry,
+    /// What it takes.
+    pub limits: RouteLimits,
     /// With this route's own values filled in.
     pub timeouts: Timeouts,
 }
@@ -343,6 +353,10 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
     /// Idle connections kept for each endpoint, over all workers. Default 32.
     pub idle_per_endpoint: usize,
+    /// Requests at a time over all endpoints; none: no bound.
+    pub max_in_flight: Option<u32>,
+    /// Where requests wait while it or all of its endpoints are full; none: nowhere.
+    pub queue: Option<Queue>,
     /// How its endpoints are checked; none: not at all.
     pub health: Option<Arc<Health>>,
     /// When an endpoint is taken out.

@@ -1,7 +1,8 @@
 //! The configuration file's own shape, key by key. These types are the one source of what may stand in it: `shape` checks
 //! against the JSON Schema that is made from them, and their comments are its descriptions, so they are written for users. This file
-//! has what concerns the whole gateway; listeners, plugins, routes and upstreams have files of their own.
+//! has what concerns the whole gateway; listeners, plugins, routes, upstreams and what bounds traffic have files of their own.
 
+mod bounds;
 mod health;
 mod listener;
 mod plugin;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use bounds::{Queue, RateKey, Retry, RetryCause, RouteLimits};
 pub(super) use health::{CheckKind, Ejection, Health};
 pub(super) use listener::{ClientCertificate, ClientFact, ClientProtocol, Listener, Tls, UnderscoreHeaders};
 pub(super) use plugin::{InlineUse, OnError, Plugin, PluginLimits, Use, UseHere};
@@ -25,7 +27,7 @@ use super::units::{Size, Time};
 
 /// Keys of the design that this version does not have, without the positions in lists.
 pub(super) const NOT_BUILT_YET: &[&str] =
-    &["listener.proxy-protocol", "listener.tls.acme", "route.limits", "route.retry", "state", "upstream.discover"];
+    &["listener.proxy-protocol", "listener.tls.acme", "state", "upstream.discover"];
 
 /// The configuration of Sluice, in TOML or as the same shape in JSON. Paths of files are relative to the folder of this one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -135,6 +137,8 @@ pub(super) struct Timeouts {
     pub(super) connect: Time,
     /// From the request to the head of the endpoint's response.
     pub(super) response_header: Time,
+    /// From the request to the head of the answer, over all attempts and waits; begins anew while the client still sends.
+    pub(super) total: Time,
     /// A body or upgraded stream on which nothing moves.
     pub(super) stream_idle: Time,
     /// A client that takes nothing of what waits for it.
@@ -155,6 +159,7 @@ impl Default for Timeouts {
             upstream_idle: seconds(4),
             connect: seconds(3),
             response_header: seconds(30),
+            total: seconds(60),
             stream_idle: seconds(300),
             send_stall: seconds(30),
             drain: seconds(30),

@@ -126,6 +126,7 @@ fn timeouts(raw: &raw::Timeouts) -> Timeouts {
         upstream_idle: raw.upstream_idle.0,
         connect: raw.connect.0,
         response_header: raw.response_header.0,
+        total: raw.total.0,
         stream_idle: raw.stream_idle.0,
         send_stall: raw.send_stall.0,
         drain: raw.drain.0,

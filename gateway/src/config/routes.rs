@@ -4,6 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::bounds;
 use super::key_path::KeyPath;
 use super::matcher;
 use super::model::{OF_THIS_HOP, Route, Timeouts, UpstreamIndex};
@@ -85,6 +86,8 @@ fn route(
         strip_prefix,
         response: uses.chain(raw.response, &response, report),
         upgrades,
+        retry: bounds::retry(&raw.retry, &at.key("retry"), report),
+        limits: bounds::limits(raw.limits, &at.key("limits"), report),
         timeouts: timeouts(&raw.timeouts, around.timeouts),
     }
 }
@@ -109,6 +112,7 @@ fn timeouts(own: &raw::RouteTimeouts, all: &Timeouts) -> Timeouts {
     Timeouts {
         connect: own.connect.map_or(all.connect, |time| time.0),
         response_header: own.response_header.map_or(all.response_header, |time| time.0),
+        total: own.total.map_or(all.total, |time| time.0),
         stream_idle: own.stream_idle.map_or(all.stream_idle, |time| time.0),
         ..all.clone()
     }

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::raw::RetryCause;
 use super::statuses::{Factor, StatusRange};
 use super::units::{Share, Size, Time};
 
@@ -76,6 +77,8 @@ kinds! {
     Cidr, "sluice-cidr", "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$", "a network like \"10.0.0.0/8\"", ["10.0.0.0/8"];
     Sha256, "sluice-sha256", "^[0-9A-Fa-f]{64}$", "a SHA-256 digest of 64 hexadecimal digits",
         ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"];
+    RetryCause, "sluice-retry-cause", "^(connect-failure|reset|timeout|[45][0-9]{2})$",
+        "\"connect-failure\", \"reset\", \"timeout\" or a status like \"503\"", ["503"];
     Name, "sluice-name", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "a name like \"app-2\"", [];
     EndpointId, "sluice-endpoint-id", "^[!-~]{1,128}$", "an endpoint id like \"app-1\"", [];
 }

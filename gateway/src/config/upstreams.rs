@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::bounds;
 use super::health;
 use super::key_path::KeyPath;
 use super::model::{CertificateFiles, Endpoint, Upstream, UpstreamProtocol, UpstreamTls, WhenAllBad};
@@ -33,6 +34,8 @@ pub(super) fn upstreams(
         if upstream.protocol == raw::UpstreamProtocol::Auto && upstream.tls.is_none() {
             report.add(&at.key("protocol"), "\"auto\" means nothing without `tls`: \"http/1.1\" or \"h2\"");
         }
+        let endpoints = endpoints(upstream.endpoints, &at.key("endpoints"), report);
+        let queue = bounds::queue(upstream.queue.as_ref(), upstream.max_in_flight, &endpoints, &at, report);
         upstreams.push(Upstream {
             name: Arc::from(name),
             selection: uses.chain(chain, &standing, report),
@@ -43,8 +46,10 @@ pub(super) fn upstreams(
             },
             tls: upstream.tls.map(|raw| tls(raw, base_dir, &at.key("tls"), report)),
             send_proxy_protocol: upstream.send_proxy_protocol.is_some(),
-            endpoints: endpoints(upstream.endpoints, &at.key("endpoints"), report),
+            endpoints,
             idle_per_endpoint: upstream.pool.idle_per_endpoint,
+            max_in_flight: upstream.max_in_flight,
+            queue,
             health: upstream.health.map(|raw| health::health(raw, &at.key("health"), report)),
             ejection: health::ejection(upstream.ejection),
             slow_start: upstream.slow_start.map(|window| window.0),

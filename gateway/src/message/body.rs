@@ -9,15 +9,17 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{BodyPrefix, Patience, fields};
+use super::BodyPrefix;
+use super::replay::Reader;
+use super::streamed::Streamed;
 use crate::config::model::MinimumRate;
 
 /// Why a body broke off.
@@ -29,6 +31,8 @@ pub enum BodyError {
     Idle(Duration),
     /// Less came than the minimum rate asks for.
     Slow(u64),
+    /// More bytes came than its route takes.
+    TooLarge(u64),
 }
 
 impl fmt::Display for BodyError {
@@ -36,6 +40,7 @@ impl fmt::Display for BodyError {
         match self {
             BodyError::Broken(reason) => f.write_str(reason),
             BodyError::Idle(limit) => write!(f, "nothing came for {limit:?}"),
+            BodyError::TooLarge(most) => write!(f, "more than {most} bytes"),
             BodyError::Slow(rate) => write!(f, "it came at less than {rate} bytes per second"),
         }
     }
@@ -59,33 +64,14 @@ struct Content {
     held: VecDeque<Frame<Bytes>>,
     /// What went wrong while it was read ahead: to be said after what was held.
     failed: Option<BodyError>,
-    rest: Option<Streamed>,
+    rest: Option<Rest>,
 }
 
+/// Where what was not read ahead comes from.
 #[derive(Debug)]
-struct Streamed {
-    incoming: Incoming,
-    /// A stream of HTTP/2.
-    is_h2: bool,
-    idle: Duration,
-    /// Names that are taken out of the trailers, besides those that may not stand there at all.
-    forbidden: Option<Arc<[HeaderName]>>,
-    /// Data bytes so far.
-    seen: Option<Rc<Cell<u64>>>,
-    /// Since when nothing has come although somebody asks.
-    waiting: Option<Instant>,
-    /// How quickly it must come; none: in its own time.
-    pace: Option<Pace>,
-    patience: Patience,
-}
-
-/// Of a body that must come at some rate. The time in which nobody asks for more is not its sender's.
-#[derive(Debug)]
-struct Pace {
-    least: MinimumRate,
-    came: u64,
-    /// What was waited for it.
-    waited: Duration,
+enum Rest {
+    Streamed(Streamed),
+    Kept(Reader),
 }
 
 impl Body {
@@ -102,31 +88,30 @@ impl Body {
         if incoming.is_end_stream() {
             return Self::default();
         }
-        let rest = Streamed {
-            incoming,
-            is_h2: version == Version::HTTP_2,
-            idle,
-            forbidden: None,
-            seen: None,
-            waiting: None,
-            pace: None,
-            patience: Patience::default(),
-        };
+        Self::from(Rest::Streamed(Streamed::new(incoming, version == Version::HTTP_2, idle)))
+    }
+
+    /// One that is kept while it is read.
+    pub(super) fn kept(reader: Reader) -> Self {
+        Self::from(Rest::Kept(reader))
+    }
+
+    fn from(rest: Rest) -> Self {
         Self(Some(Box::new(Content { rest: Some(rest), ..Content::default() })))
     }
 
     /// The same, cut if it comes more slowly than that, as far as its length was declared: of another one nobody knows whether
     /// there is more to come at all.
     pub fn at_least(mut self, least: MinimumRate) -> Self {
-        if let Some(rest) = self.rest_mut().filter(|rest| rest.incoming.size_hint().exact().is_some()) {
-            rest.pace = Some(Pace { least, came: 0, waited: Duration::ZERO });
+        if let Some(rest) = self.source().filter(|rest| rest.incoming.size_hint().exact().is_some()) {
+            rest.hurry(least);
         }
         self
     }
 
     /// The same, with these names taken out of its trailers.
     pub fn without_trailers(mut self, names: &Arc<[HeaderName]>) -> Self {
-        if let Some(rest) = self.rest_mut().filter(|_| !names.is_empty()) {
+        if let Some(rest) = self.source().filter(|_| !names.is_empty()) {
             rest.forbidden = Some(names.clone());
         }
         self
@@ -134,7 +119,7 @@ impl Body {
 
     /// The same, counting what comes in.
     pub fn counted(mut self) -> Self {
-        if let Some(rest) = self.rest_mut() {
+        if let Some(rest) = self.source() {
             rest.seen = Some(Rc::default());
         }
         self
@@ -142,7 +127,24 @@ impl Body {
 
     /// How many data bytes have come in, now and later; none if nobody counts, or there are none to come.
     pub fn seen(&self) -> Option<Rc<Cell<u64>>> {
-        self.0.as_ref()?.rest.as_ref()?.seen.clone()
+        match self.0.as_ref()?.rest.as_ref()? {
+            Rest::Streamed(rest) => rest.seen.clone(),
+            Rest::Kept(_) => None,
+        }
+    }
+
+    /// Breaks it off where more than `most` data bytes come.
+    ///
+    /// # Errors
+    /// If it is known already that they will.
+    pub fn limit(&mut self, most: u64) -> Result<(), BodyError> {
+        if self.size_hint().lower() > most {
+            return Err(BodyError::TooLarge(most));
+        }
+        if let Some(rest) = self.source() {
+            rest.limit(most);
+        }
+        Ok(())
     }
 
     /// True if there is nothing in it and nothing to come.
@@ -150,8 +152,11 @@ impl Body {
         self.0.as_ref().is_none_or(|content| content.held.is_empty() && content.rest.is_none())
     }
 
-    fn rest_mut(&mut self) -> Option<&mut Streamed> {
-        self.0.as_mut()?.rest.as_mut()
+    fn source(&mut self) -> Option<&mut Streamed> {
+        match self.0.as_mut()?.rest.as_mut()? {
+            Rest::Streamed(rest) => Some(rest),
+            Rest::Kept(_) => None,
+        }
     }
 
     /// Reads up to `most` bytes ahead; the body still yields them. What cannot be read breaks the body where it is sent.
@@ -204,16 +209,14 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         self.0.as_ref().is_none_or(|content| {
-            content.held.is_empty()
-                && content.failed.is_none()
-                && content.rest.as_ref().is_none_or(|rest| rest.incoming.is_end_stream())
+            content.held.is_empty() && content.failed.is_none() && content.rest.as_ref().is_none_or(Rest::is_end_stream)
         })
     }
 
     fn size_hint(&self) -> SizeHint {
         let Some(content) = &self.0 else { return SizeHint::with_exact(0) };
         let held = content.held.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
-        let rest = content.rest.as_ref().map_or(SizeHint::with_exact(0), |rest| rest.incoming.size_hint());
+        let rest = content.rest.as_ref().map_or(SizeHint::with_exact(0), Rest::size_hint);
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + held);
         // A size that is known would leave no room for trailers.
@@ -225,45 +228,25 @@ impl http_body::Body for Body {
     }
 }
 
-impl Streamed {
+impl Rest {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
-            // hyper takes a reset with NO_ERROR for an end, which it only is behind one (RFC 9113 §8.1).
-            if frame.is_none() && self.is_h2 && !self.incoming.is_end_stream() {
-                return Poll::Ready(Some(Err(BodyError::Broken("reset before its end".to_owned()))));
-            }
-            let since = self.waiting.take();
-            if let Some(pace) = &mut self.pace {
-                pace.waited += since.map_or(Duration::ZERO, |since| since.elapsed());
-                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-                pace.came += data.map_or(0, |data| data.len() as u64);
-            }
-            // What hyper says of it is only that it was reading a body.
-            let reason = |error: hyper::Error| error.source().map_or_else(|| error.to_string(), ToString::to_string);
-            let broken = |error: hyper::Error| BodyError::Broken(reason(error));
-            return Poll::Ready(frame.map(|frame| frame.map(|frame| self.admit(frame)).map_err(broken)));
+        match self {
+            Rest::Streamed(rest) => rest.poll_frame(context),
+            Rest::Kept(reader) => reader.poll_frame(context),
         }
-        let since = *self.waiting.get_or_insert_with(Instant::now);
-        let left = self.pace.as_ref().map(|pace| pace.least.time_for(pace.came).saturating_sub(pace.waited));
-        let limit = left.map_or(self.idle, |left| left.min(self.idle));
-        ready!(self.patience.poll_until(since + limit, context));
-        Poll::Ready(Some(Err(match &self.pace {
-            Some(pace) if limit < self.idle => BodyError::Slow(pace.least.bytes_per_second),
-            _ => BodyError::Idle(self.idle),
-        })))
     }
 
-    fn admit(&self, mut frame: Frame<Bytes>) -> Frame<Bytes> {
-        if let Some(data) = frame.data_ref() {
-            if let Some(seen) = &self.seen {
-                seen.set(seen.get() + data.len() as u64);
-            }
-        } else if let Some(trailers) = frame.trailers_mut() {
-            fields::check_trailers(trailers);
-            for name in self.forbidden.iter().flat_map(|names| names.iter()) {
-                trailers.remove(name);
-            }
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Rest::Streamed(rest) => rest.incoming.is_end_stream(),
+            Rest::Kept(reader) => reader.is_end_stream(),
         }
-        frame
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Rest::Streamed(rest) => rest.incoming.size_hint(),
+            Rest::Kept(reader) => reader.size_hint(),
+        }
     }
 }

@@ -6,6 +6,8 @@ pub mod cookies;
 pub mod fields;
 mod patience;
 pub mod query;
+mod replay;
+mod streamed;
 pub mod target;
 
 use std::net::IpAddr;
@@ -17,6 +19,7 @@ use http::{HeaderMap, Method, Version};
 
 pub use body::Body;
 pub use patience::Patience;
+pub use replay::Replay;
 
 /// The request as the gateway took it in: checked, hop-by-hop fields gone, target in normal form. Routes match it, plugins
 /// see it, and what an endpoint gets is made from it.

@@ -14,4 +14,4 @@ pub use clock::Clock;
 pub use connections::{Connections, Counted, Refused};
 pub use cut::Cut;
 pub use record::Record;
-pub use traffic::{CODES, Passed, Totals, Traffic};
+pub use traffic::{Again, Bound, CODES, Passed, Totals, Traffic};

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Busy, Cut, Passed, Traffic, Turn};
+use super::{Again, Bound, Busy, Cut, Passed, Traffic, Turn};
 
 /// What is known of one exchange.
 #[derive(Debug)]
@@ -34,6 +34,12 @@ pub struct Record {
     pub chosen_by: Arc<str>,
     /// How often a request was sent, or tried to be.
     pub attempts: u32,
+    /// Why it was sent once more, how often.
+    retries: [u32; Again::ALL.len()],
+    /// The bound that it was refused by; none if it was not.
+    pub refused: Option<Bound>,
+    /// How long it has waited before a full upstream.
+    pub queued: Duration,
     /// From the last choice to the response head.
     pub upstream_time: Duration,
     /// What the client got; 0: it went away before.
@@ -67,6 +73,9 @@ impl Record {
             endpoint: Arc::default(),
             chosen_by: Arc::default(),
             attempts: 0,
+            retries: [0; _],
+            refused: None,
+            queued: Duration::ZERO,
             upstream_time: Duration::ZERO,
             status: 0,
             received: None,
@@ -94,6 +103,11 @@ impl Record {
         self.busy.is_cut()
     }
 
+    /// Counts that it is sent once more.
+    pub fn again(&mut self, why: Again) {
+        self.retries.get_mut(why as usize).into_iter().for_each(|count| *count += 1);
+    }
+
     /// Notes why something did not go by the first word.
     pub fn note(&mut self, why: String) {
         // An exchange has a few hooks and attempts; what is beyond that says nothing new.
@@ -110,7 +124,8 @@ impl Drop for Record {
         let passed = Passed {
             status: self.status,
             duration: ended.saturating_duration_since(self.started),
-            attempts: self.attempts,
+            retries: self.retries,
+            refused: self.refused,
             received: self.received.as_ref().map_or(0, |received| received.get()),
             sent: self.bytes_out,
         };
@@ -132,6 +147,7 @@ impl Drop for Record {
             attempts = self.attempts,
             duration_us = passed.duration.as_micros() as u64,
             upstream_us = self.upstream_time.as_micros() as u64,
+            queued_us = self.queued.as_micros() as u64,
             bytes_in = passed.received,
             bytes_out = self.bytes_out,
             worker = self.worker,

@@ -12,6 +12,62 @@ const BOUNDS: [u64; 12] =
 /// What clients got: the class of the status, or nothing since they had left before.
 pub const CODES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// Why a request was sent once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// It had reached nobody.
+    Unsent,
+    /// The connection broke before an answer.
+    Reset,
+    /// No answer came in time.
+    TimedOut,
+    /// The answer's status.
+    Status,
+    /// A plugin asked for it.
+    Plugin,
+}
+
+impl Again {
+    /// All, in the order of their positions.
+    pub const ALL: [Self; 5] = [Self::Unsent, Self::Reset, Self::TimedOut, Self::Status, Self::Plugin];
+
+    /// For labels; as in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsent => "connect-failure",
+            Self::Reset => "reset",
+            Self::TimedOut => "timeout",
+            Self::Status => "status",
+            Self::Plugin => "plugin",
+        }
+    }
+}
+
+/// Which bound a request was refused by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// Too many of one client.
+    Rate,
+    /// Too long a body.
+    Body,
+    /// The upstream was full, and nobody left in time.
+    Full,
+}
+
+impl Bound {
+    /// All, in the order of their positions.
+    pub const ALL: [Self; 3] = [Self::Rate, Self::Body, Self::Full];
+
+    /// For labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Body => "body",
+            Self::Full => "full",
+        }
+    }
+}
+
 /// The figures of one route. They stay as long as there is a route of that name, over reloads too.
 #[derive(Debug)]
 pub struct Traffic {
@@ -28,7 +84,8 @@ struct Share {
     codes: [AtomicU64; CODES.len()],
     durations: [AtomicU64; BOUNDS.len() + 1],
     duration_us: AtomicU64,
-    retries: AtomicU64,
+    retries: [AtomicU64; Again::ALL.len()],
+    refused: [AtomicU64; Bound::ALL.len()],
     received: AtomicU64,
     sent: AtomicU64,
 }
@@ -40,8 +97,10 @@ pub struct Passed {
     pub status: u16,
     /// From the request head to the last byte of the answer.
     pub duration: Duration,
-    /// How often it was sent to an endpoint, or tried to be.
-    pub attempts: u32,
+    /// How often it was sent once more, by [`Again`].
+    pub retries: [u32; Again::ALL.len()],
+    /// The bound that it was refused by.
+    pub refused: Option<Bound>,
     /// Body bytes from the client.
     pub received: u64,
     /// Body bytes to the client.
@@ -57,8 +116,10 @@ pub struct Totals {
     pub durations: [(f64, u64); BOUNDS.len() + 1],
     /// All durations together.
     pub duration: Duration,
-    /// Attempts after the first ones.
-    pub retries: u64,
+    /// Attempts after the first ones, by [`Again`].
+    pub retries: [u64; Again::ALL.len()],
+    /// Exchanges that were refused, by [`Bound`].
+    pub refused: [u64; Bound::ALL.len()],
     /// Body bytes from clients.
     pub received: u64,
     /// Body bytes to clients.
@@ -79,8 +140,13 @@ impl Traffic {
         count_in(&share.codes, code(passed.status));
         count_in(&share.durations, BOUNDS.partition_point(|&bound| bound < duration_us));
         add(&share.duration_us, duration_us);
-        if passed.attempts > 1 {
-            add(&share.retries, u64::from(passed.attempts) - 1);
+        if passed.retries != [0; _] {
+            for (retries, made) in share.retries.iter().zip(passed.retries) {
+                add(retries, made.into());
+            }
+        }
+        if let Some(bound) = passed.refused {
+            count_in(&share.refused, bound as usize);
         }
         if passed.received > 0 {
             add(&share.received, passed.received);
@@ -101,7 +167,12 @@ impl Traffic {
             }),
             durations: std::array::from_fn(|class| (bound(class), taken(class))),
             duration: Duration::from_micros(sum(|share| &share.duration_us)),
-            retries: sum(|share| &share.retries),
+            retries: std::array::from_fn(|why| {
+                self.shares.iter().map(|share| share.retries.get(why).map_or(0, read)).sum()
+            }),
+            refused: std::array::from_fn(|bound| {
+                self.shares.iter().map(|share| share.refused.get(bound).map_or(0, read)).sum()
+            }),
             received: sum(|share| &share.received),
             sent: sum(|share| &share.sent),
         }
@@ -131,7 +202,13 @@ mod tests {
     use super::*;
 
     fn passed(status: u16, duration: Duration) -> Passed {
-        Passed { status, duration, attempts: 1, received: 0, sent: 0 }
+        Passed { status, duration, retries: [0; _], refused: None, received: 0, sent: 0 }
+    }
+
+    #[test]
+    fn all_stand_at_their_positions() {
+        assert!(Again::ALL.iter().enumerate().all(|(position, why)| *why as usize == position));
+        assert!(Bound::ALL.iter().enumerate().all(|(position, bound)| *bound as usize == position));
     }
 
     #[test]
@@ -157,14 +234,15 @@ mod tests {
     #[test]
     fn shares_add_up() {
         let traffic = Traffic::new("r".into(), 2);
-        traffic.count(0, &Passed { attempts: 2, received: 5, ..passed(200, Duration::from_millis(3)) });
-        traffic.count(1, &Passed { attempts: 0, sent: 7, ..passed(404, Duration::from_millis(4)) });
-        traffic.count(1, &Passed { attempts: 3, sent: 1, ..passed(0, Duration::from_secs(60)) });
+        traffic.count(0, &Passed { retries: [1, 0, 0, 0, 0], received: 5, ..passed(200, Duration::from_millis(3)) });
+        traffic.count(1, &Passed { refused: Some(Bound::Full), sent: 7, ..passed(404, Duration::from_millis(4)) });
+        traffic.count(1, &Passed { retries: [0, 0, 0, 1, 1], sent: 1, ..passed(0, Duration::from_secs(60)) });
         // There is no such worker.
         traffic.count(2, &passed(200, Duration::ZERO));
         let totals = traffic.totals();
         assert_eq!(totals.codes, [1, 0, 1, 0, 1, 0]);
-        assert_eq!((totals.duration, totals.retries), (Duration::from_millis(60_007), 3));
+        assert_eq!((totals.duration, totals.retries), (Duration::from_millis(60_007), [1, 0, 0, 1, 1]));
+        assert_eq!(totals.refused, [0, 0, 1]);
         assert_eq!((totals.received, totals.sent), (5, 8));
         assert_eq!(totals.durations.iter().map(|(_, count)| count).sum::<u64>(), 3);
     }

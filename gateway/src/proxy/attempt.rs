@@ -1,34 +1,30 @@
-//! Choose, send, and once more elsewhere while that is safe. An [`Attempt`] lives from the choice until the last byte of the
+//! Choose, send, and once more elsewhere while `retry` says so. An [`Attempt`] lives from the choice until the last byte of the
 //! answer, so that what is in flight is exact, whatever becomes of the client.
 
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{Request, Response, Version};
-use hyper::body::Incoming;
-
 use super::error::Cause;
 use super::exchange::{Answer, Exchange};
-use super::headers::{self, Asked, Content, Onward};
-use super::select::select;
+use super::retry::{self, Mishap, Then};
+use super::send::{Failed, send};
+use super::wait::choose;
 use crate::config::model::UpstreamIndex;
 use crate::endpoint::{Endpoint, InFlight};
-use crate::message::{Body, Scheme};
-use crate::plugin::{Hook, Outcome, OutcomeKind, ResponseHead, Slot};
-use crate::upstream::{ConnectError, Lease, SendError, Stream, Wanted};
-
-/// Attempts of one exchange that the gateway makes by itself.
-const MOST_ATTEMPTS: u32 = 2;
+use crate::message::Body;
+use crate::plugin::{Hook, Outcome, OutcomeKind, Slot};
+use crate::upstream::{Lease, Place};
 
 /// One request at one endpoint.
 #[derive(Debug)]
 pub(super) struct Attempt {
     in_flight: InFlight,
+    /// Its place at the upstream, once there is an answer; after `in_flight`, so that whoever gets it finds the endpoint free.
+    pub(super) place: Option<Place>,
     /// The connection, to be given back when the answer has been read to its end.
     lease: Option<Lease>,
-    started: Instant,
+    pub(super) started: Instant,
     kind: OutcomeKind,
     status: u16,
     latency: Duration,
@@ -44,6 +40,7 @@ impl Attempt {
         let listeners = listening.map(|&place| (Arc::downgrade(state.slot(place)), exchange.tags.get(place)));
         Box::new(Self {
             in_flight,
+            place: None,
             lease: None,
             started: exchange.now,
             kind: OutcomeKind::Cancelled,
@@ -57,15 +54,20 @@ impl Attempt {
         self.in_flight.endpoint()
     }
 
+    /// From the choice to the response head, or to what came instead.
+    pub(super) fn latency(&self) -> Duration {
+        self.latency
+    }
+
     /// No answer. `counts_as` is what the wait counts as among the latencies.
-    fn failed(&mut self, kind: OutcomeKind, counts_as: Duration) {
+    pub(super) fn failed(&mut self, kind: OutcomeKind, counts_as: Duration) {
         let now = Instant::now();
         self.kind = kind;
         self.latency = now.duration_since(self.started);
         self.endpoint().sample_latency(counts_as.max(self.latency), now);
     }
 
-    fn answered(&mut self, status: u16, lease: Option<Lease>, now: Instant) {
+    pub(super) fn answered(&mut self, status: u16, lease: Option<Lease>, now: Instant) {
         self.latency = now.duration_since(self.started);
         self.status = status;
         if status < 500 {
@@ -130,170 +132,46 @@ pub(super) async fn attempt(
     upstream: UpstreamIndex,
     body: &mut Body,
 ) -> Result<Answer, Cause> {
-    let mut failed: Option<Cause> = None;
+    exchange.keep(body, upstream);
+    let mut answer = attempts(exchange, upstream, body).await?;
+    if let Some(attempt) = &mut answer.attempt {
+        attempt.place = exchange.place.take();
+    }
+    Ok(answer)
+}
+
+async fn attempts(exchange: &mut Exchange, upstream: UpstreamIndex, body: &mut Body) -> Result<Answer, Cause> {
+    let mut last: Option<Result<Answer, Cause>> = None;
     loop {
-        let chosen = match (select(exchange, upstream), failed) {
-            (Ok(chosen), _) => chosen,
+        let chosen = match (choose(exchange, upstream).await, last.take()) {
+            (Ok(chosen), None | Some(Err(_))) => chosen,
+            (Ok(chosen), Some(Ok(unwanted))) => {
+                unwanted.discard(exchange.now);
+                chosen
+            }
             // Nobody else is left: what went wrong first says more.
-            (Err(Cause::NoEndpoint(_)), Some(cause)) => return Err(cause),
+            (Err(Cause::NoEndpoint(_) | Cause::Full(..)), Some(last)) => return last,
             (Err(cause), _) => return Err(cause),
         };
         let endpoint = chosen.endpoint().clone();
         exchange.record.attempts += 1;
         endpoint.attempted();
         let attempt = Attempt::new(chosen, exchange, upstream);
-        match send(exchange, upstream, attempt, body).await {
-            Ok(answer) => return Ok(answer),
-            Err(Failed { cause, may_retry }) => {
-                if !may_retry || exchange.record.attempts >= MOST_ATTEMPTS {
-                    return Err(cause);
-                }
-                exchange.gave_nothing(endpoint);
-                exchange.record.note(cause.to_string());
-                failed = Some(cause);
+        let (outcome, mishap) = match send(exchange, upstream, attempt, body).await {
+            Ok(answer) => {
+                let status = answer.head.status.as_u16();
+                (Ok(answer), Mishap::Answered(status))
             }
-        }
-    }
-}
-
-/// Why an attempt gave no answer, and whether another endpoint may be asked.
-struct Failed {
-    cause: Cause,
-    may_retry: bool,
-}
-
-async fn send(
-    exchange: &mut Exchange,
-    upstream: UpstreamIndex,
-    mut attempt: Box<Attempt>,
-    body: &mut Body,
-) -> Result<Answer, Failed> {
-    let id = attempt.endpoint().settings.id.clone();
-    let limit = exchange.timeouts().response_header;
-    let mut lease = connect(exchange, upstream, &mut attempt, true).await?;
-    let seen = exchange.record.received.clone();
-    let response = loop {
-        let request = onward(exchange, upstream, &lease, std::mem::take(body));
-        let error = match lease.send(request, limit, seen.as_deref()).await {
-            Ok(response) => break response,
-            Err(SendError::Unsent(unsent)) => {
-                // Nothing of it was sent, so whoever comes next gets the body whole.
-                *body = unsent.into_body();
-                None
-            }
-            Err(SendError::Body(error)) => {
-                return Err(Failed { cause: Cause::Body(error), may_retry: false });
-            }
-            Err(SendError::TimedOut(limit)) => {
-                attempt.failed(OutcomeKind::TimedOut, limit);
-                exchange.state.upstream(upstream).1.failed(attempt.endpoint());
-                return Err(Failed { cause: Cause::TimedOut(id, limit), may_retry: false });
-            }
-            Err(error) => Some(error),
+            Err(Failed { cause, mishap }) => (Err(cause), mishap),
         };
-        let may_retry = error.as_ref().is_none_or(|error| exchange.may_repeat(error));
-        if !may_retry || !lease.reused {
-            attempt.failed(OutcomeKind::Reset, limit);
-            exchange.state.upstream(upstream).1.failed(attempt.endpoint());
-            let cause = match error {
-                Some(SendError::Alert(alert)) => Cause::Connect(id, ConnectError::Alert(alert)),
-                Some(error) => Cause::Broken(id, error.to_string()),
-                None => Cause::Broken(id, "closed before the request was sent".to_owned()),
-            };
-            return Err(Failed { cause, may_retry });
+        match retry::after(exchange, upstream, endpoint, mishap) {
+            Then::Stop => return outcome,
+            Then::Again(wait) => exchange.wait(wait).await,
         }
-        // The race between the endpoint's idle timer and this request: a fresh connection decides.
-        lease = connect(exchange, upstream, &mut attempt, false).await?;
-    };
-    take_in(exchange, upstream, attempt, lease, response).await
-}
-
-/// A connection: one that idles, if `may_reuse`, or a new one.
-async fn connect(
-    exchange: &Exchange,
-    upstream: UpstreamIndex,
-    attempt: &mut Attempt,
-    may_reuse: bool,
-) -> Result<Lease, Failed> {
-    let endpoint = attempt.endpoint().clone();
-    let pool = &exchange.state.pool;
-    if may_reuse && let Some(lease) = pool.reuse(&endpoint, attempt.started) {
-        return Ok(lease);
+        exchange.record.note(match &outcome {
+            Ok(answer) => format!("{} answered {}", exchange.record.endpoint, answer.head.status.as_u16()),
+            Err(cause) => cause.to_string(),
+        });
+        last = Some(outcome);
     }
-    let live = exchange.state.upstream(upstream).1;
-    let limit = exchange.timeouts().connect;
-    let ends = live.way.tells_client.then(|| exchange.ends());
-    match pool.open(Wanted { endpoint: &endpoint, way: &live.way, ends, most: limit }).await {
-        Ok(lease) => Ok(lease),
-        Err(error) => {
-            attempt.failed(OutcomeKind::ConnectFailed, limit);
-            if !error.is_our_own() {
-                live.failed(&endpoint);
-            }
-            let cause = Cause::Connect(endpoint.settings.id.clone(), error);
-            Err(Failed { cause, may_retry: true })
-        }
-    }
-}
-
-/// What the endpoint gets over that connection.
-fn onward(exchange: &Exchange, upstream: UpstreamIndex, lease: &Lease, body: Body) -> Request<Body> {
-    let strip_prefix = exchange.route().and_then(|route| route.strip_prefix.as_deref());
-    let scheme = || if exchange.state.upstream(upstream).1.way.tls().is_some() { Scheme::Https } else { Scheme::Http };
-    let with = Onward {
-        peer: exchange.peer.ip(),
-        strip_prefix,
-        upgrade: exchange.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
-        trailers: exchange.trailers,
-        h2: (lease.version() == Version::HTTP_2).then(scheme),
-    };
-    headers::onward(&exchange.head, with, body)
-}
-
-/// From the endpoint's response to an answer.
-async fn take_in(
-    exchange: &mut Exchange,
-    upstream: UpstreamIndex,
-    mut attempt: Box<Attempt>,
-    lease: Lease,
-    response: Response<Incoming>,
-) -> Result<Answer, Failed> {
-    let (mut parts, incoming) = response.into_parts();
-    let received = parts.version;
-    let asked = Asked { method: &exchange.head.method, upgrade: exchange.upgrade.as_ref() };
-    let content = match headers::response(&mut parts, asked, false) {
-        Ok(content) => content,
-        Err(fault) => {
-            attempt.failed(OutcomeKind::Reset, exchange.timeouts().response_header);
-            exchange.state.upstream(upstream).1.failed(attempt.endpoint());
-            let cause = Cause::Fault(attempt.endpoint().settings.id.clone(), fault);
-            return Err(Failed { cause, may_retry: false });
-        }
-    };
-    let (lease, stream) = match content {
-        Content::Tunnel => (None, Some(upgraded(exchange, &mut attempt, lease).await?)),
-        _ => (Some(lease), None),
-    };
-    exchange.now = Instant::now();
-    exchange.state.upstream(upstream).1.answered(attempt.endpoint(), parts.status.as_u16());
-    attempt.answered(parts.status.as_u16(), lease, exchange.now);
-    exchange.record.upstream_time = attempt.latency;
-    let body = match content {
-        Content::Streams => Body::streamed(incoming, received, exchange.timeouts().stream_idle),
-        Content::None | Content::Tunnel => Body::default(),
-    };
-    let head =
-        ResponseHead { status: parts.status, headers: parts.headers, endpoint: Some(attempt.endpoint().clone()) };
-    Ok(Answer { head, body, upstream_time: attempt.latency, stream, attempt: Some(attempt) })
-}
-
-/// The endpoint's side of a changed protocol. It has to wait for the whole of the request (RFC 9110 §7.8).
-async fn upgraded(exchange: &Exchange, attempt: &mut Attempt, lease: Lease) -> Result<(Stream, Bytes), Failed> {
-    let limit = exchange.timeouts().response_header;
-    if let Ok(Some(stream)) = tokio::time::timeout(limit, lease.upgraded()).await {
-        return Ok(stream);
-    }
-    attempt.failed(OutcomeKind::Reset, limit);
-    let cause = Cause::Broken(attempt.endpoint().settings.id.clone(), "no more after its answer of 101".into());
-    Err(Failed { cause, may_retry: false })
 }

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::headers::{Refusal, ResponseFault};
 use crate::message::body::BodyError;
 use crate::message::target::TargetError;
+use crate::observe::Bound;
 use crate::plugin::{Failure, Hook, Reply};
 use crate::upstream::ConnectError;
 
@@ -57,6 +58,12 @@ pub enum Cause {
         /// Why.
         failure: Failure,
     },
+    /// Its client has sent too many; the time after which it may again.
+    #[error("too many requests of this client; one more in {0:?}")]
+    TooMany(Duration),
+    /// The upstream, or every endpoint of it that may be chosen, has as many requests as it may.
+    #[error("{0} is full{1}")]
+    Full(Arc<str>, &'static str),
     /// There is nobody to send it to.
     #[error("no endpoint of {0} may be chosen")]
     NoEndpoint(Arc<str>),
@@ -79,6 +86,9 @@ impl Cause {
     fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Cause::Refused(refusal) => refusal_status(*refusal),
+            Cause::Body(BodyError::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "http_request_error"),
+            Cause::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "http_request_denied"),
+            Cause::Full(..) => (StatusCode::SERVICE_UNAVAILABLE, "connection_limit_reached"),
             Cause::Body(BodyError::Broken(_)) => (StatusCode::BAD_REQUEST, "http_request_error"),
             Cause::HeadStalled(_) | Cause::BodyStalled(_) | Cause::Body(BodyError::Idle(_) | BodyError::Slow(_)) => {
                 (StatusCode::REQUEST_TIMEOUT, "http_request_error")
@@ -108,6 +118,21 @@ impl Cause {
         }
     }
 
+    /// True if the request's body is at fault, and was not read to its end.
+    pub fn is_of_body(&self) -> bool {
+        matches!(self, Cause::Body(_) | Cause::BodyStalled(_))
+    }
+
+    /// The bound that the request was refused by, if it was.
+    pub fn bound(&self) -> Option<Bound> {
+        match self {
+            Cause::TooMany(_) => Some(Bound::Rate),
+            Cause::Body(BodyError::TooLarge(_)) => Some(Bound::Body),
+            Cause::Full(..) => Some(Bound::Full),
+            _ => None,
+        }
+    }
+
     /// The answer in full: status, fields, and a short plain body.
     pub fn answer(self) -> (StatusCode, HeaderMap, Bytes) {
         let (status, error) = self.status();
@@ -131,8 +156,12 @@ impl Cause {
         if let Ok(value) = HeaderValue::from_str(&format!("sluice; error={error}")) {
             headers.insert(HeaderName::from_static("proxy-status"), value);
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        match self {
+            Cause::TooMany(wait) => _ = headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(*wait))),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
             // Required there (RFC 9110 §15.5.6); what an endpoint allows besides is its own to say.
@@ -146,6 +175,11 @@ impl Cause {
         let body = format!("{} {}: {reason}\n", status.as_u16(), status.canonical_reason().unwrap_or("Error"));
         (headers, Bytes::from(body))
     }
+}
+
+/// Not too early, and never at once.
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 fn refusal_status(refusal: Refusal) -> (StatusCode, &'static str) {

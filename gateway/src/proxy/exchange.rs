@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Response};
+use http_body::Body as _;
 
 use super::attempt::Attempt;
 use super::body::AnswerBody;
 use super::error::Cause;
 use super::headers::{Arrival, Intake, Upgrade};
 use super::tunnel::Tunnel;
-use crate::config::model::{Route, RouteIndex, Timeouts, UpstreamIndex, UseIndex};
+use crate::config::model::{Retry, Route, RouteIndex, Timeouts, UpstreamIndex, UpstreamProtocol, UseIndex};
 use crate::endpoint::Endpoint;
-use crate::message::{Body, RequestHead};
+use crate::message::{Body, Replay, RequestHead};
 use crate::observe::Record;
 use crate::plugin::{Moment, ResponseHead};
 use crate::state::State;
-use crate::upstream::{Ends, SendError, Stream};
+use crate::upstream::{Ends, Place, Stream};
 
 /// One request on its way.
 #[derive(Debug)]
@@ -41,6 +42,12 @@ pub(super) struct Exchange {
     pub(super) tags: Tags,
     /// Endpoints that were chosen before and did not do.
     pub(super) tried: Vec<Arc<Endpoint>>,
+    /// How often all were tried, and could be again.
+    pub(super) rounds: u32,
+    /// The body, where it is kept to be sent once more.
+    pub(super) replay: Option<Replay>,
+    /// Its place at the upstream, between two attempts; none where places are not counted.
+    pub(super) place: Option<Place>,
     /// Retries that plugins asked for and got.
     pub(super) plugin_retries: u32,
     /// The time where it stands: read again wherever it may have waited.
@@ -95,6 +102,9 @@ impl Exchange {
             upstream: None,
             tags: Tags::default(),
             tried: Vec::new(),
+            rounds: 0,
+            replay: None,
+            place: None,
             plugin_retries: 0,
             now: record.started,
             record,
@@ -123,18 +133,51 @@ impl Exchange {
         self.route.map(|route| self.state.route(route))
     }
 
-    /// True if sending it twice does no harm (RFC 9110 §9.2.2) and there is nothing that is gone when it was sent once.
+    /// True if sending it twice does no harm (RFC 9110 §9.2.2) and nothing of it is gone when it was sent once.
     pub(super) fn is_replayable(&self) -> bool {
-        self.bodyless && self.head.method.is_idempotent()
+        self.head.method.is_idempotent() && self.is_whole()
     }
 
-    /// True if it may be sent once more after that: the endpoint has said that it did nothing with it, or closed a connection without
-    /// a word and sending it twice does no harm.
-    pub(super) fn may_repeat(&self, error: &SendError) -> bool {
-        match error {
-            SendError::NotProcessed(_) => self.bodyless,
-            error => self.is_replayable() && error.is_closed(),
+    /// True if all of it can be sent, whatever was sent of it before.
+    pub(super) fn is_whole(&self) -> bool {
+        self.bodyless || self.replay.as_ref().is_some_and(Replay::is_whole)
+    }
+
+    /// Keeps the body where that may be of use: it is short, and may be sent twice, or its endpoint can say over HTTP/2 that it has
+    /// not processed what was sent.
+    pub(super) fn keep(&mut self, body: &mut Body, upstream: UpstreamIndex) {
+        let may_refuse = || self.state.upstream(upstream).0.protocol != UpstreamProtocol::Http1;
+        if self.bodyless || self.replay.is_some() || !(self.head.method.is_idempotent() || may_refuse()) {
+            return;
         }
+        let Some(route) = self.route() else { return };
+        let most = route.retry.body;
+        if body.size_hint().lower() <= most as u64 {
+            self.replay = Some(Replay::of(std::mem::take(body), most));
+        }
+    }
+
+    /// What is sent with the next attempt: what was given back unsent, else the body from its beginning.
+    pub(super) fn next_body(&self, unsent: &mut Body) -> Body {
+        let again = self.replay.as_ref().filter(|_| unsent.is_empty()).and_then(Replay::body);
+        again.unwrap_or_else(|| std::mem::take(unsent))
+    }
+
+    /// When it is sent once more.
+    pub(super) fn retry(&self) -> Option<&Retry> {
+        self.route().map(|route| &route.retry)
+    }
+
+    /// When all attempts together are to have given an answer's head.
+    pub(super) fn in_all(&self) -> Instant {
+        self.record.started + self.timeouts().total
+    }
+
+    /// When an attempt that began `then` is to have given an answer's head.
+    pub(super) fn until(&self, then: Instant) -> Instant {
+        let in_all = self.in_all();
+        let per_try = self.retry().and_then(|retry| retry.per_try);
+        per_try.map_or(in_all, |per_try| in_all.min(then + per_try))
     }
 
     /// The ends of the client's connection, for an endpoint that is told of them. Where proxies before have named the client, its
@@ -153,6 +196,17 @@ impl Exchange {
     pub(super) fn gave_nothing(&mut self, endpoint: Arc<Endpoint>) {
         self.tried.push(endpoint);
         self.now = Instant::now();
+        if let Some(place) = &self.place {
+            place.freed();
+        }
+    }
+
+    /// Waits, if there is anything to wait for.
+    pub(super) async fn wait(&mut self, wait: Duration) {
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+            self.now = Instant::now();
+        }
     }
 
     /// For the hook that is asked now.
@@ -196,6 +250,15 @@ impl Answer {
     pub(super) fn hide_body_from(&mut self, method: &Method) {
         if *method == Method::HEAD && self.attempt.is_none() {
             self.body = Body::full(Bytes::new());
+        }
+    }
+
+    /// Another one goes out in its place.
+    pub(super) fn discard(self, now: Instant) {
+        if let Some(mut attempt) = self.attempt
+            && self.body.is_end_stream()
+        {
+            attempt.ended(now);
         }
     }
 

@@ -1,9 +1,10 @@
 //! One exchange: from a request to the response head, by way of three hooks.
 //!
 //! [`handle`] never fails: it takes the state of the moment, lets `forward` do the work, and turns any cause into an answer;
-//! it is the only place that does. `forward` is the main road and fits on one screen. `routing`, `attempt` and `respond`
-//! are the stations on it. What has no socket, no clock and no plugin in it stands in [`headers`].
+//! it is the only place that does. `forward` is the main road and fits on one screen. `admit`, `routing`, `attempt` and
+//! `respond` are the stations on it. What has no socket, no clock and no plugin in it stands in [`headers`].
 
+mod admit;
 mod attempt;
 mod body;
 mod error;
@@ -11,16 +12,20 @@ mod exchange;
 mod forward;
 pub mod headers;
 mod respond;
+mod retry;
 mod routing;
 mod select;
+mod send;
 mod tunnel;
+mod wait;
 
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
 
 pub use body::AnswerBody;
@@ -99,8 +104,14 @@ fn finish(mut exchange: Exchange, answered: Result<Answer, Cause>) -> Answered {
         Err(cause) => {
             exchange.now = Instant::now();
             exchange.record.note(cause.to_string());
+            exchange.record.refused = cause.bound();
+            // What is left of the body would be in the way of the next request.
+            let closes = cause.is_of_body() && exchange.head.version < Version::HTTP_2;
             let mut answer = Answer::from(cause);
             respond::respond(&mut exchange, &mut answer);
+            if closes {
+                answer.head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             answer
         }
     };

@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 
 use super::error::Cause;
 use super::exchange::{Answer, Exchange};
+use super::retry;
 use crate::config::model::{OnError, UseIndex};
+use crate::observe::Again;
 use crate::plugin::{Ended, Hook};
 use crate::state::State;
-use crate::upstream::fallback;
 
-/// Retries that plugins may ask for in one exchange.
+/// Retries that plugins may ask for in one exchange; none where its route has none.
 const MOST_RETRIES: u32 = 2;
 
 /// What comes after the response hooks.
@@ -63,16 +64,20 @@ fn ask(exchange: &mut Exchange, answer: &mut Answer, state: &Rc<State>, place: U
 }
 
 /// Sending again must be harmless, and there must be somebody else to send to, who is asked then.
-fn may_retry(exchange: &mut Exchange, answer: &Answer) -> bool {
-    let (Some(upstream), Some(attempt)) = (exchange.upstream, &answer.attempt) else { return false };
-    if !exchange.is_replayable() || exchange.plugin_retries >= MOST_RETRIES {
+fn may_retry(exchange: &mut Exchange, answer: &mut Answer) -> bool {
+    let (Some(upstream), Some(attempt)) = (exchange.upstream, &mut answer.attempt) else { return false };
+    let Some(settings) = exchange.retry() else { return false };
+    let (most, per_mille) = (settings.extra_attempts.min(1) * MOST_RETRIES, settings.budget_per_mille);
+    if !exchange.is_replayable() || exchange.plugin_retries >= most {
         return false;
     }
     exchange.gave_nothing(attempt.endpoint().clone());
-    let members = exchange.state.upstream(upstream).1.set.load();
-    let is_left = fallback(&members, &exchange.tried, 0).is_some();
-    if !is_left {
-        exchange.tried.pop();
+    let may = exchange.now < exchange.in_all()
+        && retry::is_anyone_left(exchange, upstream)
+        && retry::take(exchange, upstream, per_mille, Again::Plugin);
+    match may {
+        true => exchange.place = attempt.place.take(),
+        false => drop(exchange.tried.pop()),
     }
-    is_left
+    may
 }

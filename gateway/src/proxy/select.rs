@@ -8,7 +8,7 @@ use super::exchange::Exchange;
 use crate::config::model::{OnError, UpstreamIndex};
 use crate::endpoint::{InFlight, Members};
 use crate::plugin::{Hook, Selected};
-use crate::upstream::{Refused, admit, fallback};
+use crate::upstream::{Refused, admit, any_full, fallback};
 
 /// Chooses an endpoint and counts the request as in flight there.
 pub(super) fn select(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result<InFlight, Cause> {
@@ -46,7 +46,10 @@ pub(super) fn select(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result
             }
         }
     }
-    choose(exchange, &members).ok_or_else(|| Cause::NoEndpoint(live.name.clone()))
+    choose(exchange, &members).ok_or_else(|| match any_full(&members, &exchange.tried) {
+        true => Cause::Full(live.name.clone(), ""),
+        false => Cause::NoEndpoint(live.name.clone()),
+    })
 }
 
 /// The host's own choice. Another worker may fill an endpoint up in between, hence the loop.

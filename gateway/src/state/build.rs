@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{
-    Built, Plan, Serving, chains, check_hook, load_all, problem_of_endpoint_tls, problem_of_plugin, problems_of_use,
+    Built, Limiter, Plan, Serving, chains, check_hook, load_all, problem_of_endpoint_tls, problem_of_plugin,
+    problems_of_use,
 };
 use crate::config::model::{self, Config, PluginSource, UpstreamIndex};
 use crate::config::{Problem, Problems};
@@ -95,8 +96,9 @@ impl Builder<'_> {
         }
         let table = Table::new(&config.routes);
         let clock = self.before.map_or_else(Clock::start, |before| before.plan.clock);
+        let limiters = config.routes.iter().map(|route| self.limiter(route)).collect();
         let (traffic, unrouted) = self.traffic(&config);
-        let plan = Arc::new(Plan { table, upstreams, uses, traffic, unrouted, clock, config });
+        let plan = Arc::new(Plan { table, upstreams, uses, traffic, unrouted, limiters, clock, config });
         Ok(Built { serving: Serving { plan, plugins, slots, listeners, keys }, opened })
     }
 
@@ -129,6 +131,16 @@ impl Builder<'_> {
             None => Traffic::new(route.clone(), config.workers),
         };
         (config.routes.iter().map(|route| of(&route.name)).collect(), of(&Arc::default()))
+    }
+
+    /// What the route of that name has seen of its clients stays as long as the bound is the same.
+    fn limiter(&self, route: &model::Route) -> Option<Arc<Limiter>> {
+        let rate = route.limits.rate.as_ref()?;
+        let before = self.before.and_then(|before| {
+            let place = before.plan.config.routes.iter().position(|known| known.name == route.name)?;
+            before.plan.limiters.get(place)?.clone()
+        });
+        before.filter(|before| before.is_as(rate)).or_else(|| Some(Arc::new(Limiter::new(rate))))
     }
 
     /// Those of before if use and version are the same. New ones are empty, but for what has to be seen: that an instance can be

@@ -4,6 +4,7 @@
 
 mod build;
 mod entrance;
+mod limiter;
 mod listeners;
 mod plugins;
 mod problems;
@@ -24,6 +25,7 @@ use crate::upstream::{Pool, Upstream};
 
 pub use build::{Builder, make_use};
 pub use entrance::{Entrance, Listener, problems_of_headers};
+pub use limiter::Limiter;
 pub use listeners::{Listening, Opened};
 pub use plugins::{load_all, read};
 pub use problems::{
@@ -47,6 +49,8 @@ pub struct Plan {
     pub traffic: Vec<Arc<Traffic>>,
     /// Those of exchanges that no route takes.
     pub unrouted: Arc<Traffic>,
+    /// How many requests of a client routes take, by [`RouteIndex`]; none: as many as come.
+    pub limiters: Vec<Option<Arc<Limiter>>>,
     /// The time that plugins see.
     pub clock: Clock,
 }
@@ -79,6 +83,11 @@ impl State {
     /// Figures of a route.
     pub fn traffic(&self, route: RouteIndex) -> &Arc<Traffic> {
         &self.plan.traffic[route]
+    }
+
+    /// How many requests of a client a route takes; none: as many as come.
+    pub fn limiter(&self, route: RouteIndex) -> Option<&Limiter> {
+        self.plan.limiters[route].as_deref()
     }
 
     /// What is configured for a route.

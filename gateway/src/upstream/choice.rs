@@ -43,6 +43,11 @@ pub fn admit(members: &Members, index: usize, tried: &[Arc<Endpoint>], keeps_dra
     }
 }
 
+/// Whether somebody might be chosen who has as many requests as he may.
+pub fn any_full(members: &Members, tried: &[Arc<Endpoint>]) -> bool {
+    (0..members.endpoints.len()).any(|index| admit(members, index, tried, false) == Err(Refused::Full))
+}
+
 /// Weighted random over all that may be chosen; none if there is nobody.
 pub fn fallback(members: &Members, tried: &[Arc<Endpoint>], random: u64) -> Option<usize> {
     let allowed = |index: &usize| admit(members, *index, tried, false).is_ok();

@@ -51,7 +51,8 @@ impl Upstream {
         }
     }
 
-    /// What happens by the clock: those are taken back whose time is over, success rates are compared, slow starts go on.
+    /// What happens by the clock: those are taken back whose time is over, success rates are compared, slow starts go on,
+    /// budgets turn.
     /// Called every now and then; costs a look at each endpoint.
     pub fn look(&self, now: Instant) {
         for endpoint in &self.set.load().endpoints {
@@ -63,6 +64,11 @@ impl Upstream {
             self.compare(rule, now);
         }
         self.set.refresh(now);
+        self.budget.turn(now, || self.attempts());
+        if let Some(load) = &self.load {
+            // There may be more to choose from now.
+            load.wake();
+        }
     }
 
     /// Takes those out whose answers are bad more often than the others', if the interval is over.

@@ -26,7 +26,8 @@ pub struct Lease {
     carrier: Carrier,
     /// It has carried a request before.
     pub reused: bool,
-    since: Instant,
+    /// Since when it is ready for the request.
+    pub since: Instant,
     endpoint: Arc<Endpoint>,
     /// As what it is kept; 0: as nothing.
     number: u64,

@@ -1,19 +1,23 @@
 //! The way to an upstream's endpoints: connections and their pool, who is taken out for failing, and the host's own choice
 //! when no plugin has one. Which endpoint a request goes to is otherwise none of its business.
 
+mod budget;
 mod choice;
 mod connection;
 mod ejection;
 mod lease;
+mod load;
 mod outliers;
 mod pool;
 mod way;
 
 use std::sync::{Arc, Mutex};
 
-pub use choice::{Refused, admit, fallback};
+pub use budget::Budget;
+pub use choice::{Refused, admit, any_full, fallback};
 pub use connection::{ConnectError, Ends, OWN_CONNECTION, SendError, Stream};
 pub use lease::Lease;
+pub use load::{Load, Place};
 pub use pool::{Pool, Wanted};
 pub use way::Way;
 
@@ -31,6 +35,10 @@ pub struct Upstream {
     pub set: Arc<Set>,
     /// How connections to them are made.
     pub way: Arc<Way>,
+    /// How many requests may be sent once more.
+    pub budget: Arc<Budget>,
+    /// How many requests it may have; none: as many as come.
+    pub load: Option<Load>,
     ejection: model::Ejection,
     counting: Mutex<Counting>,
 }
@@ -43,7 +51,7 @@ impl Upstream {
         let way = Way::new(settings, tls);
         let Some(before) = before else {
             let endpoints = settings.endpoints.iter().cloned().map(Endpoint::new).collect();
-            return Self::with(settings, Set::new(endpoints, rules), way.into());
+            return Self::with(settings, Set::new(endpoints, rules), way.into(), None);
         };
         let is_same_way = *before.way == way;
         let way = if is_same_way { before.way.clone() } else { way.into() };
@@ -51,15 +59,40 @@ impl Upstream {
         let endpoints: Vec<_> = settings.endpoints.iter().map(|endpoint| again(endpoint, known)).collect();
         let is_same = endpoints.len() == known.len() && endpoints.iter().zip(known).all(|(a, b)| Arc::ptr_eq(a, b));
         match is_same && before.set.rules() == rules {
-            true if before.ejection == settings.ejection && is_same_way => before.clone(),
-            true => Self::with(settings, before.set.clone(), way),
-            false => Self::with(settings, Set::new(endpoints, rules), way),
+            true if before.is_bound_as(settings) && is_same_way => before.clone(),
+            true => Self::with(settings, before.set.clone(), way, Some(before)),
+            false => Self::with(settings, Set::new(endpoints, rules), way, Some(before)),
         }
     }
 
-    fn with(settings: &model::Upstream, set: Arc<Set>, way: Arc<Way>) -> Arc<Self> {
-        let (name, ejection) = (settings.name.clone(), settings.ejection.clone());
-        Arc::new(Self { name, set, way, ejection, counting: Mutex::default() })
+    fn with(settings: &model::Upstream, set: Arc<Set>, way: Arc<Way>, before: Option<&Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self {
+            name: settings.name.clone(),
+            set,
+            way,
+            budget: before.map(|before| before.budget.clone()).unwrap_or_default(),
+            load: Load::new(settings, before.and_then(|before| before.load.as_ref())),
+            ejection: settings.ejection.clone(),
+            counting: Mutex::default(),
+        })
+    }
+
+    fn is_bound_as(&self, settings: &model::Upstream) -> bool {
+        let load = match &self.load {
+            Some(load) => load.is_as(settings),
+            None => settings.max_in_flight.is_none() && settings.queue.is_none(),
+        };
+        load && self.ejection == settings.ejection
+    }
+
+    /// Takes one retry from the budget, of which `per_mille` is the share; false if there are too many.
+    pub fn take_retry(&self, per_mille: u32) -> bool {
+        self.budget.take(self.attempts(), per_mille)
+    }
+
+    /// Requests that were sent to its endpoints, or tried to be.
+    fn attempts(&self) -> u64 {
+        self.set.load().endpoints.iter().map(|endpoint| endpoint.attempts()).sum()
     }
 }
 

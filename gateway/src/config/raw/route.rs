@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::UseHere;
+use super::{Retry, RouteLimits, UseHere};
 use crate::config::texts::Name;
 use crate::config::units::Time;
 
@@ -35,6 +35,12 @@ pub(in crate::config) struct Route {
     /// Protocols that clients may change to, by an upgrade of HTTP/1.1 or by extended CONNECT of HTTP/2. Others are not passed on.
     #[serde(default = "websocket")]
     pub(in crate::config) upgrades: Vec<String>,
+    /// When a request is sent once more, and how often.
+    #[serde(default)]
+    pub(in crate::config) retry: Retry,
+    /// What requests may bring, and how many may come.
+    #[serde(default)]
+    pub(in crate::config) limits: RouteLimits,
     /// This route's own bounds in time; what is not given is as in `[timeouts]`.
     #[serde(default)]
     pub(in crate::config) timeouts: RouteTimeouts,
@@ -76,6 +82,8 @@ pub(in crate::config) struct RouteTimeouts {
     pub(in crate::config) connect: Option<Time>,
     /// From the request to the head of the endpoint's response.
     pub(in crate::config) response_header: Option<Time>,
+    /// From the request to the head of the answer, over all attempts and waits; begins anew while the client still sends.
+    pub(in crate::config) total: Option<Time>,
     /// A body or upgraded stream on which nothing moves.
     pub(in crate::config) stream_idle: Option<Time>,
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::UseHere;
 use super::health::{Ejection, Health};
+use super::{Queue, UseHere};
 use crate::config::texts::{EndpointAddress, EndpointId, Name};
 use crate::config::units::Time;
 
@@ -34,6 +34,11 @@ pub(in crate::config) struct Upstream {
     /// Connections that are kept.
     #[serde(default)]
     pub(in crate::config) pool: Pool,
+    /// Requests at a time over all endpoints. Default: no bound.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::config) max_in_flight: Option<u32>,
+    /// Where requests wait while the upstream or all of its endpoints have as many as they may. Default: they get 503 at once.
+    pub(in crate::config) queue: Option<Queue>,
     /// How endpoints are asked whether they may be used. Default: they are not.
     pub(in crate::config) health: Option<Health>,
     /// When an endpoint is taken out for what requests meet there.

@@ -84,6 +84,7 @@ fn the_example_becomes_the_model() {
         upstream_idle: seconds(4),
         connect: seconds(3),
         response_header: seconds(30),
+        total: seconds(60),
         stream_idle: seconds(300),
         send_stall: seconds(30),
         drain: seconds(30),
@@ -157,9 +158,24 @@ fn the_example_becomes_the_model() {
         strip_prefix: Some("/api".to_owned()),
         response: vec![1],
         upgrades: vec!["websocket".to_owned()],
+        retry: Retry {
+            extra_attempts: 1,
+            on_unsent: true,
+            on_reset: true,
+            on_timeout: true,
+            on_status: vec![502, 503],
+            budget_per_mille: 200,
+            per_try: Some(seconds(5)),
+            body: 64 << 10,
+        },
+        limits: RouteLimits {
+            body: Some(10 << 20),
+            rate: Some(Rate { interval: Duration::from_millis(10), burst: 200, key: RateKey::Client }),
+        },
         timeouts: Timeouts {
             connect: seconds(1),
             response_header: seconds(5),
+            total: seconds(10),
             stream_idle: seconds(3600),
             ..timeouts.clone()
         },
@@ -173,6 +189,8 @@ fn the_example_becomes_the_model() {
         strip_prefix: None,
         response: vec![1],
         upgrades: vec!["websocket".to_owned()],
+        retry: Retry { on_timeout: false, on_status: Vec::new(), per_try: None, ..app.retry.clone() },
+        limits: RouteLimits::default(),
         timeouts,
     };
     assert_eq!(config.routes, [app, rest]);
@@ -223,6 +241,8 @@ fn the_example_becomes_the_model() {
             },
         ],
         idle_per_endpoint: 32,
+        max_in_flight: Some(1_000),
+        queue: Some(Queue { length: 100, timeout: seconds(1) }),
         health: Some(Arc::new(Health {
             check: Check::Http(HttpCheck {
                 path: "/healthz".to_owned(),
@@ -259,6 +279,8 @@ fn the_example_becomes_the_model() {
         }),
         send_proxy_protocol: true,
         endpoints: vec![plain("10.0.1.1:8080", "10.0.1.1:8080")],
+        max_in_flight: None,
+        queue: None,
         health: Some(Arc::new(checks)),
         ejection,
         slow_start: None,

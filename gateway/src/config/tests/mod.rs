@@ -1,5 +1,6 @@
 //! Tests of whole files: what a full one becomes, and what is said about broken ones.
 
+mod bounds;
 mod editor;
 mod example;
 mod health;

@@ -16,7 +16,7 @@ use super::lines::Lines;
 use super::members::endpoints;
 use crate::control::figures::{Figures, Versions};
 use crate::observe::metrics::Kind;
-use crate::observe::{CODES, Totals, log};
+use crate::observe::{Again, Bound, CODES, Totals, log};
 use crate::plugin::{Counters, FailureKind, Use};
 use crate::state::{Listening, Plan, Serving};
 
@@ -34,6 +34,7 @@ impl Collector for Page {
         reloads(&mut lines, &self.0)?;
         versions(&mut lines, &self.0, &serving)?;
         routes(&mut lines, &serving.plan)?;
+        upstreams(&mut lines, &serving.plan)?;
         endpoints(&mut lines, &serving.plan)?;
         uses(&mut lines, &serving)?;
         declared(&mut lines, &serving.plan)?;
@@ -118,16 +119,53 @@ fn routes(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
     for (route, totals) in &totals {
         durations.histogram([("route", *route)], totals.duration.as_secs_f64(), &totals.durations)?;
     }
-    let counts: [Counter<Totals>; 3] = [
+    let counts: [Counter<Totals>; 2] = [
         ("sluice_received_bytes", "Body bytes from clients.", |totals| totals.received),
         ("sluice_sent_bytes", "Body bytes to clients.", |totals| totals.sent),
-        ("sluice_retries", "Attempts of exchanges after their first one.", |totals| totals.retries),
     ];
     for (name, help, count) in counts {
         let mut counters = lines.counters(name, help)?;
         for (route, totals) in &totals {
             counters.count([("route", *route)], count(totals))?;
         }
+    }
+    let help = "Attempts of exchanges after their first one, by what was wrong with the one before.";
+    let mut retries = lines.counters("sluice_retries", help)?;
+    for (route, totals) in &totals {
+        for (why, count) in Again::ALL.into_iter().zip(totals.retries) {
+            retries.count([("route", *route), ("reason", why.as_str())], count)?;
+        }
+    }
+    let help = "Exchanges that were refused, by the bound that they would have passed.";
+    let mut refused = lines.counters("sluice_requests_refused", help)?;
+    for (route, totals) in &totals {
+        for (bound, count) in Bound::ALL.into_iter().zip(totals.refused) {
+            refused.count([("route", *route), ("reason", bound.as_str())], count)?;
+        }
+    }
+    Ok(())
+}
+
+/// Retries that there were too many of, and the lines before upstreams that have one.
+fn upstreams(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
+    let help = "Retries that were not made, since the upstream's budget was used up.";
+    let mut refused = lines.counters("sluice_retry_budget_exhausted", help)?;
+    for upstream in &plan.upstreams {
+        refused.count([("upstream", &upstream.name)], upstream.budget.refused())?;
+    }
+    let queues = || plan.upstreams.iter().filter_map(|upstream| Some((&*upstream.name, upstream.load.as_ref()?)));
+    let mut waiting = lines.gauges("sluice_requests_queued", "Requests that wait for a place at an upstream now.")?;
+    for (upstream, load) in queues() {
+        waiting.gauge([("upstream", upstream)], load.waiting())?;
+    }
+    let mut waits =
+        lines.counters("sluice_queue_waits", "Requests that have waited for a place, with or without one.")?;
+    for (upstream, load) in queues() {
+        waits.count([("upstream", upstream)], load.waits().0)?;
+    }
+    let mut waited = lines.counters("sluice_queue_wait_seconds", "How long they have waited, all together.")?;
+    for (upstream, load) in queues() {
+        waited.count([("upstream", upstream)], load.waits().1.as_secs_f64())?;
     }
     Ok(())
 }

@@ -151,7 +151,7 @@ async fn who_idles_makes_room_for_who_comes() {
         assert_eq!(answer.await.unwrap().status, 200, "one that was served had to go");
     }
     let scrape = gateway.scrape().await;
-    assert!(scrape.value("sluice_connections_shed_total") >= 50.0);
+    assert!(scrape.value("sluice_connections_shed_total") >= 10.0);
     assert!(scrape.value("sluice_connections") <= 60.0);
 }
 

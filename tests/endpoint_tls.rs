@@ -250,8 +250,8 @@ async fn endpoints_are_checked_over_what_requests_go_over() {
         assert_eq!(Client::h2(&gateway).await.get("/").await.status, 200, "{lines}");
     }
     let origin = Origin::start_as("a", Speaks::tls(&backend(), &["h2"])).await;
-    let configuration = Configuration::of(&[&origin]).file("other.pem", &Authority::new("other").pem());
-    let gateway = Gateway::start(&configuration.upstream(&tls("h2", "other.pem"))).await;
+    let configuration = Configuration::of(&[&origin]).file("stranger.pem", &Authority::new("other").pem());
+    let gateway = Gateway::start(&configuration.upstream(&tls("h2", "stranger.pem"))).await;
     let unhealthy = gateway.log.wait_for("unhealthy", |_| true).await;
     assert!(unhealthy.text("reason").contains("UnknownIssuer"), "{unhealthy:?}");
     assert_eq!(Client::h2(&gateway).await.get("/").await.status, 503);

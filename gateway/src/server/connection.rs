@@ -256,7 +256,7 @@ impl Connection {
             stall: timeouts.send_stall,
             least: limits.minimum_rate,
         };
-        let header_bytes = limits.header_bytes;
+        let (header_bytes, resets) = (limits.header_bytes, limits.resets as usize);
         // No connection keeps a plan.
         drop(plan);
         let mut builder = http2::Builder::new(LocalExecutor(Rc::new(bounds)));
@@ -264,6 +264,8 @@ impl Connection {
             .timer(TokioTimer::new())
             .enable_connect_protocol()
             .max_concurrent_streams(STREAMS)
+            // The guard counts them too, and comes first.
+            .max_pending_accept_reset_streams(resets)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX));

@@ -1,5 +1,5 @@
 //! The client's address in front of a connection to an endpoint: PROXY protocol, version 2
-//! (https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt, §2.2).
+//! (<https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>, §2.2).
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

@@ -7,18 +7,15 @@
 use std::time::Instant;
 
 use super::recently::Recently;
-use super::walk::{Frame, Walk};
+use super::walk::{DATA, Frame, RST_STREAM, SETTINGS, Walk};
 use crate::observe::Cut;
 
 /// How an HTTP/2 connection begins (RFC 9113 §3.4), bytes.
 const PREFACE: u32 = 24;
 
-/// Frames, by their numbers (RFC 9113 §6).
-const DATA: u8 = 0;
+/// Other kinds of frames than those that the walk knows.
 const HEADERS: u8 = 1;
 const PRIORITY: u8 = 2;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
 const PUSH_PROMISE: u8 = 5;
 const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;

@@ -5,9 +5,10 @@ const HEADER: u8 = 9;
 /// Of some frames the beginning of the payload matters too: the code of RST_STREAM, the padding of DATA, the first setting.
 const LEAD: u8 = 6;
 
-const DATA: u8 = 0;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
+/// Kinds of frames, by their numbers (RFC 9113 §6).
+pub(super) const DATA: u8 = 0;
+pub(super) const RST_STREAM: u8 = 3;
+pub(super) const SETTINGS: u8 = 4;
 const PADDED: u8 = 0x8;
 
 /// A frame, as far as it was looked at.

@@ -63,7 +63,11 @@ enum Command {
     },
     /// Compile a component from standard input; for the gateway itself.
     #[command(name = compile::COMMAND, hide = true)]
-    Compile { output: PathBuf },
+    Compile {
+        output: PathBuf,
+        #[arg(long)]
+        metered: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -72,7 +76,7 @@ fn main() -> ExitCode {
         Command::Run { config, state_dir, take_over } => run(config, state_dir, take_over),
         Command::Check { config, state_dir } => check(&config, state_dir),
         Command::Schema { config, state_dir } => schema(config.as_deref(), state_dir),
-        Command::Compile { output } => compile::child(&output),
+        Command::Compile { output, metered } => compile::child(&output, metered),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,7 +32,7 @@ mod units;
 mod upstreams;
 mod uses;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use document::Node;
 pub use editor::schema_with;
@@ -42,6 +42,9 @@ pub use places::Places;
 pub use plugins::built_in;
 use problem::Report;
 pub use problem::{Problem, Problems};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+pub use units::{Share, Size, Time};
 
 /// How a configuration is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,12 +110,8 @@ pub fn load(path: &Path, built_in: &[&'static str]) -> Result<Config, Problems> 
 /// # Errors
 /// Why the file cannot be read, or where it is neither TOML nor JSON.
 pub fn draft(path: &Path, built_in: &[&'static str]) -> Result<Draft, Problems> {
-    let display_name = path.display().to_string();
-    let read = std::path::absolute(path).and_then(|full| Ok((std::fs::read_to_string(&full)?, full)));
-    let (text, full) = read.map_err(|error| problem_of_file(&display_name, 0, format!("cannot be read: {error}")))?;
-    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    let format = if is_json { Format::Json } else { Format::Toml };
-    from_text(&text, format, full.parent().unwrap_or(&full), &display_name, built_in)
+    let (text, format, full) = read(path)?;
+    from_text(&text, format, full.parent().unwrap_or(&full), &path.display().to_string(), built_in)
 }
 
 /// The same for a text that is already read: `base_dir` is where its paths begin, `display_name` what problems call it.
@@ -126,11 +125,7 @@ pub fn from_text(
     display_name: &str,
     built_in: &[&'static str],
 ) -> Result<Draft, Problems> {
-    let document = Node::parse(text, format).map_err(|errors| {
-        let problem = |(line, message)| problem_of_file(display_name, line, message).0;
-        Problems::new(errors.into_iter().flat_map(problem).collect())
-    })?;
-    let places = Places::new(display_name, document);
+    let places = parse(text, format, display_name)?;
     let mut report = Report::new(&places);
     let fitted = shape::fit(places.document(), &schema(), &KeyPath::root(), &mut report);
     report.shape_is_done();
@@ -139,6 +134,52 @@ pub fn from_text(
         serde_json::from_value(fitted).map_err(|error| problem_of_file(display_name, 0, error.to_string()))?;
     let (config, unused) = resolve::resolve(file, base_dir, built_in, &mut report);
     Ok(Draft { config, unused, found: report.finish() })
+}
+
+/// Reads another kind of file by the same rules, JSON or TOML: its shape is `T`'s, and every mistake has its line. What `T` does not
+/// say of values, its reader says by [`Places::problem`].
+///
+/// # Errors
+/// Everything that is wrong with its shape, or why it cannot be read.
+pub fn read_as<T: JsonSchema + DeserializeOwned>(path: &Path) -> Result<(T, Places), Problems> {
+    let (text, format, _) = read(path)?;
+    text_as(&text, format, &path.display().to_string())
+}
+
+/// The same for a text that is already read.
+///
+/// # Errors
+/// Everything that is wrong with its shape.
+pub fn text_as<T: JsonSchema + DeserializeOwned>(
+    text: &str,
+    format: Format,
+    display_name: &str,
+) -> Result<(T, Places), Problems> {
+    let places = parse(text, format, display_name)?;
+    let mut report = Report::new(&places);
+    let fitted = shape::fit(places.document(), &schema::schema_of::<T>(), &KeyPath::root(), &mut report);
+    let found = report.finish();
+    if !found.is_empty() {
+        return Err(Problems::new(found.into_iter().map(|(_, problem)| problem).collect()));
+    }
+    let read = serde_json::from_value(fitted);
+    Ok((read.map_err(|error| problem_of_file(display_name, 0, error.to_string()))?, places))
+}
+
+fn read(path: &Path) -> Result<(String, Format, PathBuf), Problems> {
+    let read = std::path::absolute(path).and_then(|full| Ok((std::fs::read_to_string(&full)?, full)));
+    let unreadable = |error| problem_of_file(&path.display().to_string(), 0, format!("cannot be read: {error}"));
+    let (text, full) = read.map_err(unreadable)?;
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    Ok((text, if is_json { Format::Json } else { Format::Toml }, full))
+}
+
+fn parse(text: &str, format: Format, display_name: &str) -> Result<Places, Problems> {
+    let document = Node::parse(text, format).map_err(|errors| {
+        let problem = |(line, message)| problem_of_file(display_name, line, message).0;
+        Problems::new(errors.into_iter().flat_map(problem).collect())
+    })?;
+    Ok(Places::new(display_name, document))
 }
 
 /// The JSON Schema (draft 2020-12) of a configuration file, with the meaning and default of every key.

@@ -60,7 +60,7 @@ pub(super) fn harmless(schema: &Json) -> Json {
         }
         "array" => Json::Array(Vec::new()),
         "string" => allowed_texts(schema).first().copied().unwrap_or_default().into(),
-        "integer" => schema.get("minimum").cloned().unwrap_or_else(|| 0.into()),
+        "integer" | "number" => schema.get("minimum").cloned().unwrap_or_else(|| 0.into()),
         "boolean" => false.into(),
         _ => Json::Null,
     }
@@ -106,6 +106,7 @@ pub(super) fn expected(schema: &Json) -> String {
         "array" => "a list",
         "string" => "text",
         "integer" => "a whole number",
+        "number" => "a number",
         "boolean" => "true or false",
         other => other,
     }
@@ -122,5 +123,14 @@ pub(super) fn out_of_range(number: &serde_json::Number, schema: &Json) -> Option
     let (least, most) = (bound("minimum").unwrap_or(0), bound("maximum").unwrap_or(u64::MAX.into()));
     let fits = number.as_i128().is_some_and(|number| (least..=most).contains(&number));
     let range = if most == u64::MAX.into() { format!("from {least}") } else { format!("from {least} to {most}") };
+    (!fits).then_some(range)
+}
+
+/// The same for a number that need not be whole: without bounds in the schema, any from 0 on.
+pub(super) fn out_of_reals(number: &serde_json::Number, schema: &Json) -> Option<String> {
+    let bound = |key| schema[key].as_f64();
+    let (least, most) = (bound("minimum").unwrap_or(0.0), bound("maximum"));
+    let fits = number.as_f64().is_some_and(|number| number >= least && most.is_none_or(|most| number <= most));
+    let range = most.map_or_else(|| format!("from {least}"), |most| format!("from {least} to {most}"));
     (!fits).then_some(range)
 }

@@ -7,7 +7,9 @@ use super::document::{Node, Value};
 use super::key_path::KeyPath;
 use super::problem::{Report, did_you_mean};
 use super::raw::NOT_BUILT_YET;
-use super::schema::{allowed_texts, alternatives, expected, harmless, kind, out_of_range, property, required};
+use super::schema::{
+    allowed_texts, alternatives, expected, harmless, kind, out_of_range, out_of_reals, property, required,
+};
 use super::texts;
 
 /// The document in the shape that the schema asks for; every part that had to be changed is in the report.
@@ -26,6 +28,10 @@ pub(super) fn fit(node: &Node, schema: &Json, at: &KeyPath, report: &mut Report<
         (Value::Plain(Json::String(text)), "string") => fit_text(text, schema, at, report),
         (Value::Plain(Json::Number(number)), "integer") => match out_of_range(number, schema) {
             Some(range) => wrong(format!("expected a whole number {range}, found {number}"), schema, at, report),
+            None => number.clone().into(),
+        },
+        (Value::Plain(Json::Number(number)), "number") => match out_of_reals(number, schema) {
+            Some(range) => wrong(format!("expected a number {range}, found {number}"), schema, at, report),
             None => number.clone().into(),
         },
         (Value::Plain(Json::Bool(value)), "boolean") => (*value).into(),

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// More than nothing, at most a year.
+/// More than nothing, at most a year: `"250ms"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct Time(pub(super) Duration);
+pub struct Time(pub Duration);
 
 const TIME_UNITS: &[(&str, u64)] =
     &[("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000)];
@@ -30,10 +30,10 @@ impl fmt::Display for Time {
     }
 }
 
-/// Bytes, more than none.
+/// Bytes, more than none: `"64MiB"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct Size(pub(super) usize);
+pub struct Size(pub usize);
 
 const SIZE_UNITS: &[(&str, u64)] = &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
@@ -83,10 +83,10 @@ fn write_with_unit(f: &mut fmt::Formatter<'_>, number: u64, units: &[(&str, u64)
     write!(f, "{}{name}", number / factor)
 }
 
-/// Per mille of a whole: 0 to 1000.
+/// Per mille of a whole, 0 to 1000: `"12.5%"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct Share(pub(super) u32);
+pub struct Share(pub u32);
 
 impl FromStr for Share {
     type Err = String;

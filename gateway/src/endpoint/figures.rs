@@ -115,19 +115,19 @@ pub(super) struct Checked {
 }
 
 impl Figures {
-    pub(super) fn new(is_warm: bool) -> Arc<Self> {
+    pub(super) fn new(is_warm: bool, born: Instant) -> Arc<Self> {
         Arc::new(Self {
             in_flight: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             errors: AtomicU32::new(0),
             attempts: AtomicU64::new(0),
-            latency: Latency::default(),
+            latency: Latency::since(born),
             window: Window::default(),
             ejection: Ejection::default(),
             checked: Checked::default(),
             drained: AtomicBool::new(false),
             in_use_since: AtomicU64::new(if is_warm { WARM } else { COLD }),
-            born: Instant::now(),
+            born,
         })
     }
 
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn it_is_out_until_its_time_is_over_and_only_once_at_a_time() {
-        let figures = Figures::new(true);
+        let figures = Figures::new(true, Instant::now());
         let at = |seconds| figures.born + Duration::from_secs(seconds);
         let out_for = Duration::from_secs(10);
         assert!(figures.eject(at(5), out_for, 1, Fault::Errors) && !figures.eject(at(6), out_for, 2, Fault::Failures));
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn it_begins_to_be_in_use_whenever_it_was_not() {
-        let figures = Figures::new(true);
+        let figures = Figures::new(true, Instant::now());
         let at = |seconds| figures.born + Duration::from_secs(seconds);
         let of = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(figures.in_use_for(true, at(1), true), None, "since the start");
@@ -281,7 +281,11 @@ mod tests {
         assert_eq!(figures.in_use_for(true, at(5), false), of(0));
         assert_eq!(figures.in_use_for(true, at(6), true), of(0));
         assert_eq!(figures.in_use_for(true, at(9), true), of(3));
-        assert_eq!(Figures::new(false).in_use_for(true, Instant::now(), true), of(0), "it has just joined");
+        assert_eq!(
+            Figures::new(false, Instant::now()).in_use_for(true, Instant::now(), true),
+            of(0),
+            "it has just joined"
+        );
     }
 
     #[test]

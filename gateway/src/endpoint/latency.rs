@@ -12,14 +12,13 @@ pub(super) struct Latency {
     origin: Instant,
 }
 
-impl Default for Latency {
-    fn default() -> Self {
-        Self { word: AtomicU64::new(u64::from(u32::MAX) << 32), origin: Instant::now() }
-    }
-}
-
 impl Latency {
     const DECAY: Duration = Duration::from_secs(10);
+
+    /// Without a sample; `origin`: all of them come later.
+    pub(super) fn since(origin: Instant) -> Self {
+        Self { word: AtomicU64::new(u64::from(u32::MAX) << 32), origin }
+    }
 
     /// In microseconds, decayed to `now`; `u32::MAX` if never sampled.
     pub(super) fn read(&self, now: Instant) -> u32 {

@@ -51,12 +51,18 @@ pub struct Endpoint {
 impl Endpoint {
     /// A member nobody has talked to yet, from the start on.
     pub fn new(settings: model::Endpoint) -> Arc<Self> {
-        Arc::new(Self { settings, figures: Figures::new(true) })
+        Self::since(Instant::now(), settings, true)
     }
 
     /// One that joins others, which serve already.
     pub fn joining(settings: model::Endpoint) -> Arc<Self> {
-        Arc::new(Self { settings, figures: Figures::new(false) })
+        Self::since(Instant::now(), settings, false)
+    }
+
+    /// A member of which nothing is known before `born`, by the clock that all its times come from. `is_warm`: it was there from
+    /// the start.
+    pub fn since(born: Instant, settings: model::Endpoint, is_warm: bool) -> Arc<Self> {
+        Arc::new(Self { settings, figures: Figures::new(is_warm, born) })
     }
 
     /// The same member under other settings: what was seen of it stays.

@@ -91,6 +91,12 @@ impl Set {
         }
     }
 
+    /// Other members in place of those it had, judged and published.
+    pub fn replace(&self, endpoints: Vec<Arc<Endpoint>>, now: Instant) {
+        let members = judge(&endpoints, self.rules, now, true);
+        self.current.store(Arc::new(Members { endpoints, ..members }));
+    }
+
     /// How it judges.
     pub fn rules(&self) -> Rules {
         self.rules

@@ -10,7 +10,7 @@ mod record;
 mod traffic;
 
 pub use activity::{Activity, Busy, Turn, Waits};
-pub use clock::Clock;
+pub use clock::{Clock, StandingClock};
 pub use connections::{Connections, Counted, Refused};
 pub use cut::Cut;
 pub use record::Record;

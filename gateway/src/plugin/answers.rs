@@ -74,6 +74,17 @@ pub struct Outcome {
     pub latency: Duration,
 }
 
+/// What a version got from the one before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inherited {
+    /// One of the two takes no part in that.
+    Nothing,
+    /// State of so many bytes.
+    State(usize),
+    /// It did not want what the other one had, for this reason.
+    Refused(String),
+}
+
 /// What a responding plugin is told of the exchange.
 #[derive(Debug, Clone)]
 pub struct Ended {

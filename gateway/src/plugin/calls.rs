@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::answers::{Ended, Moment, Outcome, Routed, Selected};
+use super::answers::{Ended, Inherited, Moment, Outcome, Routed, Selected};
 use super::bindings::exports::sluice::plugin::{response, routing, selection};
 use super::context::{Phase, ResponseHead, request_handle, response_handle};
 use super::guest_log::short;
@@ -125,15 +125,18 @@ impl Slot {
     }
 
     /// Hands over what was noted, off the request's way; as much as may be done in one go.
-    pub fn observe(&self) {
+    ///
+    /// # Errors
+    /// The last failure; it is logged already, and what it concerned is lost.
+    pub fn observe(&self) -> Result<(), Failure> {
         let outcomes: Vec<Outcome> = {
             let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
             let most = outcomes.len().min(BATCH * BATCHES);
             outcomes.drain(..most).collect()
         };
+        let mut handed = Ok(());
         for batch in outcomes.chunks(BATCH) {
-            // A failure is logged where it happens; there is no exchange to answer for.
-            let _ = self.enter(Hook::Feedback, None, |instance| {
+            let outcome = self.enter(Hook::Feedback, None, |instance| {
                 let members = instance.store.data().members.clone();
                 let known = batch.iter().filter_map(|outcome| Some((members.position(&outcome.endpoint)?, outcome)));
                 let batch: Vec<_> = known.map(|(endpoint, outcome)| outcome.for_guest(endpoint)).collect();
@@ -142,29 +145,36 @@ impl Slot {
                     _ => Ok(()),
                 })
             });
+            handed = outcome.or_else(|failure| Err(failure).or(handed));
         }
+        handed
     }
 
     /// Periodic work.
-    pub fn tick(&self, now_us: u64) {
-        // As in `observe`.
-        let _ = self.enter(Hook::Timer, Some(now_us), |instance| {
+    ///
+    /// # Errors
+    /// As in `observe`.
+    pub fn tick(&self, now_us: u64) -> Result<(), Failure> {
+        self.enter(Hook::Timer, Some(now_us), |instance| {
             instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| match &guests.timer {
                 Some(hook) => hook.call_tick(store, now_us),
                 None => Ok(()),
             })
-        });
+        })
     }
 
     /// Hands the state of the version before over to this one, if both take part in that.
-    pub fn inherit(&self, before: &Slot) {
+    ///
+    /// # Errors
+    /// As in `observe`: one of the two failed, and this one starts cold.
+    pub fn inherit(&self, before: &Slot) -> Result<Inherited, Failure> {
         if !before.plugin.has(Hook::State) || !self.plugin.has(Hook::State) || !before.is_awake() {
-            return;
+            return Ok(Inherited::Nothing);
         }
-        let Ok(Some(saved)) = before.enter(Hook::State, None, |instance| before.save(instance)) else { return };
+        let saved = before.enter(Hook::State, None, |instance| before.save(instance))?;
+        let Some(saved) = saved else { return Ok(Inherited::Nothing) };
         let version = &before.plugin.description.version;
-        // A failure is logged where it happens; the version starts cold then.
-        let _ = self.enter(Hook::State, None, |instance| self.restore(instance, version, &saved));
+        self.enter(Hook::State, None, |instance| self.restore(instance, version, &saved))
     }
 
     /// From one instance of a version to the next one.
@@ -173,7 +183,7 @@ impl Slot {
     /// The next one is not fit for use any more.
     pub(super) fn hand_over(&self, before: &mut Instance, after: &mut Instance) -> Result<(), Failure> {
         match self.save(before) {
-            Ok(Some(saved)) => self.restore(after, &self.plugin.description.version, &saved),
+            Ok(Some(saved)) => self.restore(after, &self.plugin.description.version, &saved).map(drop),
             // Without anything from the one before, the next one is as good as new.
             Ok(None) | Err(_) => Ok(()),
         }
@@ -185,13 +195,13 @@ impl Slot {
         })
     }
 
-    fn restore(&self, instance: &mut Instance, version: &str, saved: &[u8]) -> Result<(), Failure> {
+    fn restore(&self, instance: &mut Instance, version: &str, saved: &[u8]) -> Result<Inherited, Failure> {
         let restored = instance.call(Phase::Running, self.owner.limits.deadline, |guests, store| {
             guests.state.as_ref().map(|hook| hook.call_restore(store, version, saved)).transpose()
         })?;
-        if let Some(Err(reason)) = restored {
-            tracing::info!(target: "plugin", r#use = %self.owner.name, reason = %short(&reason), "starts cold");
-        }
-        Ok(())
+        let Some(Err(reason)) = restored else { return Ok(Inherited::State(saved.len())) };
+        let reason = short(&reason);
+        tracing::info!(target: "plugin", r#use = %self.owner.name, %reason, "starts cold");
+        Ok(Inherited::Refused(reason))
     }
 }

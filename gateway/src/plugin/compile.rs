@@ -21,6 +21,8 @@ use super::load::Digest;
 
 /// The argument that makes the binary a compiler.
 pub const COMMAND: &str = "__compile";
+/// The option that makes the code count what it executes.
+const METERED: &str = "--metered";
 
 /// Address space of the child: a Python guest of 18 MB needs about half of it.
 const MEMORY: u64 = 4 * 1024 * 1024 * 1024;
@@ -35,11 +37,12 @@ const MOST_SAID: u64 = 4 * 1024;
 /// Wasm stack of a guest, bytes.
 const STACK: usize = 256 * 1024;
 
-/// What the compiling child and the running gateway must agree on.
-pub(super) fn engine_config() -> Config {
+/// What the compiling child and the running gateway must agree on. `metered`: the code counts what it executes, and is slower.
+pub(super) fn engine_config(metered: bool) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
+        .consume_fuel(metered)
         .max_wasm_stack(STACK)
         .wasm_backtrace_max_frames(None)
         .wasm_memory64(false)
@@ -52,6 +55,7 @@ pub(super) fn engine_config() -> Config {
 pub struct Compiler {
     program: PathBuf,
     cache: PathBuf,
+    pub(super) metered: bool,
     temporary: AtomicU64,
 }
 
@@ -59,7 +63,12 @@ impl Compiler {
     /// `program` is this binary; `cache` is made if it is missing, and must belong to this user alone.
     pub fn new(program: PathBuf, cache: PathBuf) -> Result<Self, LoadError> {
         private_folder(&cache).map_err(|error| LoadError::Host(format!("{}: {error}", cache.display())))?;
-        Ok(Self { program, cache, temporary: AtomicU64::new(0) })
+        Ok(Self { program, cache, metered: false, temporary: AtomicU64::new(0) })
+    }
+
+    /// The same for code that counts what it executes: for authors, never for traffic.
+    pub fn metered(self) -> Self {
+        Self { metered: true, ..self }
     }
 
     /// The compiled component, from the cache or from the child.
@@ -86,6 +95,7 @@ impl Compiler {
         let mut child = Command::new(&self.program)
             .arg(COMMAND)
             .arg(&fresh)
+            .args(self.metered.then_some(METERED))
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -159,11 +169,11 @@ pub(super) fn private_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// The child: compiles what comes in on standard input into `output`. The error is for the parent to read.
-pub fn child(output: &Path) -> Result<(), String> {
+pub fn child(output: &Path, metered: bool) -> Result<(), String> {
     limit();
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    let engine = Engine::new(&engine_config()).map_err(|error| format!("{error:#}"))?;
+    let engine = Engine::new(&engine_config(metered)).map_err(|error| format!("{error:#}"))?;
     let compiled = engine.precompile_component(&bytes).map_err(|error| format!("{error:#}"))?;
     fs::write(output, compiled).map_err(|error| format!("{}: {error}", output.display()))
 }

@@ -95,6 +95,8 @@ pub(super) struct Context {
     pub(super) budget: Budget,
     pub(super) limits: Limits,
     pub(super) wasi: wasi::Inert,
+    /// Calls of the contract's imports; counted in metered code only.
+    pub(super) host_calls: u64,
 }
 
 impl Context {
@@ -125,9 +127,21 @@ impl Context {
             opened: Opened::default(),
             budget: Budget::default(),
             limits: Limits { memory: owner.limits.memory, used: 0, refused: false },
-            wasi: wasi::Inert::new(owner.seed ^ slot as u64, trial),
+            wasi: wasi::Inert::new(&owner, slot, trial),
+            host_calls: 0,
             owner,
         }
+    }
+
+    /// What imports get.
+    pub(super) fn itself(&mut self) -> &mut Self {
+        self
+    }
+
+    /// What they get in metered code: the context, and one call more.
+    pub(super) fn counted(&mut self) -> &mut Self {
+        self.host_calls += 1;
+        self
     }
 
     /// The request in hand. Only a call that has one hands out the handle, so the guest cannot be without.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::legacy::{Entry, Part};
 use super::shared::Shared;
@@ -113,7 +114,7 @@ impl Heir {
         let Some(value) = entry.value() else { return };
         let store = &self.shared.store;
         let known = self.entries.get(&entry.key).map_or(0, |(version, _)| *version);
-        if let Ok(version) = store.set(&entry.key, value, entry.left_ms, Some(known)) {
+        if let Ok(version) = store.set(&entry.key, value, entry.left_ms, Some(known), Instant::now()) {
             self.entries.insert(entry.key, (version, round));
         }
     }
@@ -123,7 +124,7 @@ impl Heir {
         let store = &self.shared.store;
         self.entries.retain(|key, (version, came)| {
             let stays = *came >= round;
-            if !stays && store.get(key).is_some_and(|(_, now)| now == *version) {
+            if !stays && store.get(key, Instant::now()).is_some_and(|(_, now)| now == *version) {
                 store.remove(key);
             }
             stays
@@ -173,7 +174,7 @@ mod tests {
         }
 
         fn entry(&self, key: &str) -> Option<Vec<u8>> {
-            self.new.store.get(key).map(|(value, _)| value.to_vec())
+            self.new.store.get(key, Instant::now()).map(|(value, _)| value.to_vec())
         }
 
         fn cell(&self) -> i64 {
@@ -187,9 +188,9 @@ mod tests {
         let cell = two.old.cells.open("cell", 7).expect("a cell");
         let large = vec![0xfe; 60 * 1024];
         for number in 0..20 {
-            two.old.store.set(&format!("k{number}"), large.clone(), 0, None).expect("room");
+            two.old.store.set(&format!("k{number}"), large.clone(), 0, None, Instant::now()).expect("room");
         }
-        two.old.store.set("short", b"lived".to_vec(), 60_000, None).expect("room");
+        two.old.store.set("short", b"lived".to_vec(), 60_000, None, Instant::now()).expect("room");
         assert_eq!(two.all(), (0, 0));
         assert!(two.legacy.version > 0 && two.entry("k3").is_none());
         two.give();
@@ -198,7 +199,7 @@ mod tests {
         // Once more, with what has changed since, and without what is gone.
         cell.store(9, Ordering::SeqCst);
         two.old.store.remove("k3");
-        two.old.store.set("k4", b"new".to_vec(), 0, None).expect("room");
+        two.old.store.set("k4", b"new".to_vec(), 0, None, Instant::now()).expect("room");
         assert_eq!(two.all(), (1, 20));
         assert_eq!((two.entry("k3"), two.entry("k4"), two.cell()), (None, Some(b"new".to_vec()), 9));
         assert_eq!(two.entry("short"), Some(b"lived".to_vec()));
@@ -209,7 +210,7 @@ mod tests {
         let mut two = Two::new();
         let (cell, set) =
             (two.old.cells.open("cell", 1).expect("a cell"), |shared: &Shared, key: &str, value: &str| {
-                shared.store.set(key, value.into(), 0, None).expect("room");
+                shared.store.set(key, value.into(), 0, None, Instant::now()).expect("room");
             });
         set(&two.old, "both", "old");
         set(&two.old, "gone", "old");
@@ -237,7 +238,7 @@ mod tests {
     #[test]
     fn another_plugin_of_that_name_gets_nothing() {
         let mut two = Two::new();
-        two.old.store.set("key", vec![1], 0, None).expect("room");
+        two.old.store.set("key", vec![1], 0, None, Instant::now()).expect("room");
         two.inheritance.give_to([("use".into(), "another".into(), two.new.clone())].into_iter());
         assert_eq!((two.all(), two.entry("key")), ((0, 0), None));
     }

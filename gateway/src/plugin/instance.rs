@@ -24,6 +24,15 @@ const MOST_ISSUES: usize = 32;
 /// Handles that a guest may hold.
 const MOST_HANDLES: usize = 64;
 
+/// What an instance has done since it was made. Nothing but in metered code.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Meters {
+    /// In units of the engine's fuel: one for most instructions.
+    pub instructions: u64,
+    /// Calls of the contract's imports.
+    pub host_calls: u64,
+}
+
 /// The exports of one instance.
 pub(super) struct Guests {
     pub(super) lifecycle: exports::lifecycle::Guest,
@@ -97,6 +106,10 @@ impl Instance {
                 Ok(store.data_mut().budget.look())
             }
         });
+        if plugin.metered {
+            // Without fuel it would not run; with all there is it never ends.
+            store.set_fuel(u64::MAX).map_err(|error| LoadError::Host(format!("{error:#}")))?;
+        }
         store.data_mut().budget.begin(CONFIGURE);
         store.set_epoch_deadline(1);
         ticker.mark();
@@ -118,6 +131,12 @@ impl Instance {
     /// Bytes of its memories.
     pub(super) fn memory(&self) -> usize {
         self.store.data().limits.used()
+    }
+
+    /// What it has executed, if its code counts that.
+    pub(super) fn meters(&self) -> Meters {
+        let instructions = self.store.get_fuel().map_or(0, |left| u64::MAX - left);
+        Meters { instructions, host_calls: self.store.data().host_calls }
     }
 
     /// True if it has used up most of the memory that it may have beside what it began with. Some languages never give back:

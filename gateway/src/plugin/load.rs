@@ -87,6 +87,8 @@ pub struct Plugin {
     pub(super) pre: InstancePre<Context>,
     pub(super) hooks: Hooks,
     pub(super) ticker: Arc<Ticker>,
+    /// Its code counts what it executes.
+    pub(super) metered: bool,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -147,9 +149,10 @@ impl Host {
     /// An engine whose plugins are compiled by `compiler`.
     pub fn new(compiler: Compiler) -> Result<Self, LoadError> {
         let broken = |error: wasmtime::Error| LoadError::Host(format!("{error:#}"));
-        let engine = Engine::new(&compile::engine_config()).map_err(broken)?;
+        let engine = Engine::new(&compile::engine_config(compiler.metered)).map_err(broken)?;
         let mut contract = Linker::new(&engine);
-        bindings::Complete::add_to_linker::<_, HasSelf<Context>>(&mut contract, |context| context).map_err(broken)?;
+        let reach = if compiler.metered { Context::counted } else { Context::itself };
+        bindings::Complete::add_to_linker::<_, HasSelf<Context>>(&mut contract, reach).map_err(broken)?;
         let ticker = Ticker::start(engine.clone()).map_err(|error| LoadError::Host(error.to_string()))?;
         Ok(Self { engine, contract, ticker: Arc::new(ticker), compiler })
     }
@@ -180,6 +183,7 @@ impl Host {
             hooks: Hooks::find(&pre)?,
             pre,
             ticker: self.ticker.clone(),
+            metered: self.compiler.metered,
         };
         plugin.describe(limits, keys)?;
         Ok(Arc::new(plugin))

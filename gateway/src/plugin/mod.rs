@@ -31,23 +31,24 @@ mod shared;
 mod slot;
 mod state_dir;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trial;
 mod uses;
 mod wasi;
 
-pub use answers::{Ended, Moment, Outcome, OutcomeKind, Routed, Selected};
+pub use answers::{Ended, Inherited, Moment, Outcome, OutcomeKind, Routed, Selected};
 pub use context::ResponseHead;
 pub use edits::Reply;
 pub use failure::{Failure, FailureKind, Issue, LoadError};
 pub use hooks::Hook;
 pub use inheritance::Inheritance;
+pub use instance::Meters;
 pub use legacy::{Legacy, Part};
 pub use load::{Description, Digest, Host, LARGEST, Plugin};
 pub use sealing::SealingKeys;
 pub use slot::{Notice, Slot};
 pub use state_dir::{FileError, StateDir, read_key};
-pub use uses::{Counters, Named, Use, UseSettings};
+pub use uses::{Counters, Named, Surroundings, Use, UseSettings};
 
 /// The version of the contract that this gateway speaks.
 pub const CONTRACT: &str = "0.1";

@@ -59,16 +59,22 @@ impl Store {
     const LONGEST_VALUE: usize = 64 * 1024;
 
     /// Value and version, none if absent or expired.
-    pub(super) fn get(&self, key: &str) -> Option<(Arc<[u8]>, u64)> {
-        self.shard(key).get(key, Instant::now())
+    pub(super) fn get(&self, key: &str, now: Instant) -> Option<(Arc<[u8]>, u64)> {
+        self.shard(key).get(key, now)
     }
 
     /// Writes; `expected` is the version that must be there, 0 for none. `ttl_ms` 0: no expiry.
-    pub(super) fn set(&self, key: &str, value: Vec<u8>, ttl_ms: u32, expected: Option<u64>) -> Result<u64, Refusal> {
+    pub(super) fn set(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        ttl_ms: u32,
+        expected: Option<u64>,
+        now: Instant,
+    ) -> Result<u64, Refusal> {
         if key.len() > Self::LONGEST_KEY || value.len() > Self::LONGEST_VALUE {
             return Err(Refusal::TooLarge);
         }
-        let now = Instant::now();
         let mut shard = self.shard(key);
         if let Some(expected) = expected {
             let found = shard.get(key, now).map_or(0, |(_, version)| version);
@@ -211,17 +217,17 @@ mod tests {
 
     #[test]
     fn versions_guard_writes() {
-        let store = Store::default();
-        assert_eq!(store.set("k", b"a".to_vec(), 0, Some(5)), Err(Refusal::Conflict));
-        let first = store.set("k", b"a".to_vec(), 0, Some(0)).unwrap();
-        assert_eq!(store.set("k", b"b".to_vec(), 0, Some(0)), Err(Refusal::Conflict));
-        let second = store.set("k", b"b".to_vec(), 0, Some(first)).unwrap();
+        let (store, now) = (Store::default(), Instant::now());
+        assert_eq!(store.set("k", b"a".to_vec(), 0, Some(5), now), Err(Refusal::Conflict));
+        let first = store.set("k", b"a".to_vec(), 0, Some(0), now).unwrap();
+        assert_eq!(store.set("k", b"b".to_vec(), 0, Some(0), now), Err(Refusal::Conflict));
+        let second = store.set("k", b"b".to_vec(), 0, Some(first), now).unwrap();
         assert!(second > first);
-        assert_eq!(store.get("k").unwrap().0.as_ref(), b"b");
+        assert_eq!(store.get("k", now).unwrap().0.as_ref(), b"b");
         store.remove("k");
-        assert!(store.get("k").is_none());
-        assert_eq!(store.set(&"k".repeat(513), vec![], 0, None), Err(Refusal::TooLarge));
-        assert_eq!(store.set("k", vec![0; 65 * 1024], 0, None), Err(Refusal::TooLarge));
+        assert!(store.get("k", now).is_none());
+        assert_eq!(store.set(&"k".repeat(513), vec![], 0, None, now), Err(Refusal::TooLarge));
+        assert_eq!(store.set("k", vec![0; 65 * 1024], 0, None, now), Err(Refusal::TooLarge));
     }
 
     #[test]

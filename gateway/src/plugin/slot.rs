@@ -12,7 +12,7 @@ use super::answers::Outcome;
 use super::bypass::Bypass;
 use super::context::{RespondWhen, Wishes};
 use super::deadline::{TICK, thread_time};
-use super::instance::Instance;
+use super::instance::{Instance, Meters};
 use super::reports::Reports;
 use super::share::Share;
 use super::uses::Use;
@@ -161,6 +161,11 @@ impl Slot {
         }
     }
 
+    /// Bytes of its instance's memories, 0 without an instance; and what that has done, if its code counts that.
+    pub fn look(&self) -> (usize, Meters) {
+        self.lock().current.as_ref().map_or_else(Default::default, |instance| (instance.memory(), instance.meters()))
+    }
+
     /// True if it has an instance: it is in use, or was made to be.
     pub fn is_awake(&self) -> bool {
         self.lock().current.is_some()
@@ -198,7 +203,8 @@ impl Slot {
     /// Another version takes its place: what was noted is handed over, as much as may be in one go, and no more work comes but
     /// that of exchanges which have begun.
     pub fn retire(&self) {
-        self.observe();
+        // A failure is logged where it happens; there is no exchange to answer for.
+        let _ = self.observe();
         self.retired.store(true, Ordering::Relaxed);
     }
 

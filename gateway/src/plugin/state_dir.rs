@@ -55,13 +55,21 @@ impl StateDir {
     /// # Errors
     /// If there is no place for the code, or the engine does not start.
     pub fn host(&self) -> Result<Host, LoadError> {
+        Host::new(self.compiler()?)
+    }
+
+    /// What puts compiled code here.
+    ///
+    /// # Errors
+    /// If there is no place for the code.
+    pub fn compiler(&self) -> Result<Compiler, LoadError> {
         let program = if cfg!(target_os = "linux") {
             // This very program, also when another version has been installed over it.
             PathBuf::from("/proc/self/exe")
         } else {
             std::env::current_exe().map_err(|error| LoadError::Host(format!("this program: {error}")))?
         };
-        Host::new(Compiler::new(program, self.0.join("compiled"))?)
+        Compiler::new(program, self.0.join("compiled"))
     }
 
     /// The key that is kept here, made when it is first asked for.

@@ -1,5 +1,6 @@
 //! What no plugin can be made to do from outside: the host itself panics while it serves one.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -18,18 +19,27 @@ const LIMITS: PluginLimits = PluginLimits {
     output: 16 << 10,
 };
 
+/// A host that has these built-in plugins compiled, in that folder.
+pub(crate) fn host_of(names: &[&str], folder: &Path, metered: bool) -> Host {
+    // Compiled here and put where a child's work is found: no child can be made of a test.
+    let compiler = Compiler::new("/nowhere".into(), folder.join("compiled")).unwrap();
+    let compiler = if metered { compiler.metered() } else { compiler };
+    let engine = Engine::new(&engine_config(metered)).unwrap();
+    for name in names {
+        let bytes = builtin::bytes(name).unwrap();
+        let compiled = engine.precompile_component(bytes).unwrap();
+        std::fs::write(compiler.place(&engine, &Digest::of(bytes)), compiled).unwrap();
+    }
+    Host::new(compiler).unwrap()
+}
+
 /// G7: one call fails, its instance goes, and the next call finds another one.
 #[test]
 fn a_panic_of_the_host_costs_one_call_and_one_instance() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SealingKeys { current: vec![7; 32], previous: None };
     let bytes = builtin::bytes("round-robin").unwrap();
-    // Compiled here and put where a child's work is found: no child can be made of a test.
-    let compiler = Compiler::new("/nowhere".into(), folder.path().join("compiled")).unwrap();
-    let engine = Engine::new(&engine_config()).unwrap();
-    let compiled = engine.precompile_component(bytes).unwrap();
-    std::fs::write(compiler.place(&engine, &Digest::of(bytes)), compiled).unwrap();
-    let host = Host::new(compiler).unwrap();
+    let host = host_of(&["round-robin"], folder.path(), false);
     let plugin = host.load("round-robin", bytes, &LIMITS, &keys).unwrap();
     let settings = UseSettings {
         name: "app/selection/round-robin".into(),

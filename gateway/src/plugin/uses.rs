@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::sealing::{Sealer, SealingKeys};
 use super::shared::Shared;
 use super::{FailureKind, Hook, LoadError};
 use crate::config::model::{OnError, PluginLimits};
 use crate::endpoint::Set;
+use crate::observe::StandingClock;
 use crate::observe::metrics::Registry;
 
 /// An upstream as a plugin knows it.
@@ -53,6 +54,15 @@ pub struct UseSettings {
     pub slots: usize,
 }
 
+/// What a use has in place of the machine's where it is tried outside a gateway, so that the same run gives the same answers.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Its time.
+    pub clock: Arc<StandingClock>,
+    /// Where the random numbers of WASI come from. Those of the contract are arguments of each call.
+    pub entropy: u64,
+}
+
 /// What went by something other than the plugin's word.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -93,6 +103,8 @@ impl Counters {
 pub struct Use {
     settings: UseSettings,
     keys: SealingKeys,
+    /// None: the machine.
+    pub(super) surroundings: Option<Surroundings>,
     pub(super) shared: Arc<Shared>,
     pub(super) sealer: Sealer,
     /// CPU time of making an instance, microseconds; 0: none was made yet.
@@ -119,19 +131,37 @@ impl Use {
 
     /// A use with state of its own.
     pub fn new(settings: UseSettings, keys: &SealingKeys) -> Result<Arc<Self>, LoadError> {
-        Self::with_state(settings, keys, Arc::default())
+        Self::with_state(settings, keys, Arc::default(), None)
+    }
+
+    /// A use outside a gateway.
+    ///
+    /// # Errors
+    /// If its sealing keys cannot be derived.
+    pub fn within(
+        settings: UseSettings,
+        keys: &SealingKeys,
+        surroundings: Surroundings,
+    ) -> Result<Arc<Self>, LoadError> {
+        Self::with_state(settings, keys, Arc::default(), Some(surroundings))
     }
 
     /// With the cells, store and figures of `sibling`: the same `[[use]]` table at a place with other upstreams, or what the use
     /// was before a reload.
     pub fn beside(settings: UseSettings, keys: &SealingKeys, sibling: &Use) -> Result<Arc<Self>, LoadError> {
-        Self::with_state(settings, keys, sibling.shared.clone())
+        Self::with_state(settings, keys, sibling.shared.clone(), sibling.surroundings.clone())
     }
 
-    fn with_state(settings: UseSettings, keys: &SealingKeys, shared: Arc<Shared>) -> Result<Arc<Self>, LoadError> {
+    fn with_state(
+        settings: UseSettings,
+        keys: &SealingKeys,
+        shared: Arc<Shared>,
+        surroundings: Option<Surroundings>,
+    ) -> Result<Arc<Self>, LoadError> {
         let upstream = settings.upstream.as_ref().map_or("", |upstream| &upstream.name);
         let sealer = Sealer::new(keys, &settings.name, upstream).ok_or(LoadError::Sealing)?;
-        Ok(Arc::new(Self { sealer, settings, keys: keys.clone(), shared, start_us: AtomicU64::new(0) }))
+        let keys = keys.clone();
+        Ok(Arc::new(Self { sealer, settings, keys, surroundings, shared, start_us: AtomicU64::new(0) }))
     }
 
     /// True if a use made from these would be no other than this one.
@@ -152,6 +182,11 @@ impl Use {
     /// True if instances of it are made quickly, as far as one was made yet.
     pub fn starts_quickly(&self) -> bool {
         Duration::from_micros(self.start_us.load(Ordering::Relaxed)) < Self::QUICK
+    }
+
+    /// The moment, by the clock that it lives by.
+    pub(super) fn now(&self) -> Instant {
+        self.surroundings.as_ref().map_or_else(Instant::now, |surroundings| surroundings.clock.instant())
     }
 
     pub(super) fn started_in(&self, time: Duration) {

@@ -10,6 +10,7 @@ use wasmtime::{Engine, Result, bail};
 
 use super::context::Context;
 use super::guest_log::Lines;
+use super::uses::Use;
 
 /// Packages of WASI 0.2 that may be imported.
 const PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
@@ -35,10 +36,11 @@ pub(super) struct Inert {
 }
 
 impl Inert {
-    pub(super) fn new(seed: u64, trial: bool) -> Self {
+    pub(super) fn new(owner: &Use, slot: usize, trial: bool) -> Self {
         // Guests hash with this: an outsider who knows the configured seed must not know these numbers.
-        let random = fastrand::Rng::with_seed(fastrand::u64(..) ^ seed);
-        Self { lines: Lines::new(trial), random, started: Instant::now() }
+        let entropy = owner.surroundings.as_ref().map_or_else(|| fastrand::u64(..), |given| given.entropy);
+        let random = fastrand::Rng::with_seed(entropy ^ owner.seed ^ slot as u64);
+        Self { lines: Lines::new(trial), random, started: owner.now() }
     }
 }
 
@@ -201,14 +203,19 @@ fn link_random(to: &mut LinkerInstance<'_, Context>, name: &str) -> Result<bool>
 fn link_clocks(to: &mut LinkerInstance<'_, Context>, part: &str, name: &str) -> Result<bool> {
     let wall = part.starts_with("wall-clock");
     match name {
-        "now" if wall => to.func_wrap(name, |_, ()| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        "now" if wall => to.func_wrap(name, |store, ()| {
+            let context: &Context = store.data();
+            let now = match &context.owner.surroundings {
+                Some(surroundings) => Duration::from_micros(surroundings.clock.now_us()),
+                None => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            };
             Ok((Datetime { seconds: now.as_secs(), nanoseconds: now.subsec_nanos() },))
         })?,
         "resolution" if wall => to.func_wrap(name, |_, ()| Ok((Datetime { seconds: 0, nanoseconds: 1_000 },)))?,
         "now" => to.func_wrap(name, |mut store, ()| {
             let context: &mut Context = store.data_mut();
-            Ok((context.wasi.started.elapsed().as_nanos() as u64,))
+            let since = context.owner.now().saturating_duration_since(context.wasi.started);
+            Ok((since.as_nanos() as u64,))
         })?,
         "resolution" => {
             to.func_wrap(name, |_, ()| Ok((Duration::from_micros(1).as_nanos() as u64,)))?;

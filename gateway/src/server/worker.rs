@@ -178,7 +178,8 @@ impl Worker {
         for (old, new) in retired {
             old.retire();
             if let Some(new) = new {
-                new.inherit(&old);
+                // A failure is logged where it happens; the version starts cold then.
+                let _ = new.inherit(&old);
             }
         }
         let pool = before.pool.clone();
@@ -265,7 +266,7 @@ fn keep_time(slot: &Arc<Slot>, state: &Rc<State>) {
         loop {
             ticks.tick().await;
             match slot.upgrade() {
-                Some(slot) if !slot.is_retired() => slot.tick(clock.now_us()),
+                Some(slot) if !slot.is_retired() => drop(slot.tick(clock.now_us())),
                 _ => return,
             }
         }
@@ -282,7 +283,8 @@ async fn housekeeping(worker: Weak<Worker>) {
         let Some(worker) = worker.upgrade() else { return };
         let state = worker.state();
         for slot in state.slots.iter().filter(|slot| slot.plugin.has(Hook::Feedback)) {
-            slot.observe();
+            // A failure is logged where it happens; there is no exchange to answer for.
+            let _ = slot.observe();
         }
         since_sweep += FEEDBACK_PERIOD;
         if since_sweep >= SWEEP_PERIOD {

@@ -28,7 +28,7 @@ pub fn measure(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("gateway", turns), |bencher| {
             bencher.iter(|| {
                 now += 1_000;
-                gateway.slots[0].tick(now);
+                gateway.slots[0].tick(now).unwrap();
             });
         });
     }

@@ -77,7 +77,7 @@ fn hand_over(criterion: &mut Criterion) {
         let mut moments = Moments::begin();
         group.bench_function(BenchmarkId::new("hand over, bytes", bytes), |bencher| {
             // It happens at the time of the call before, so there has to be one.
-            let time_goes_on = || slots.iter().for_each(|slot| slot.tick(moments.next().now_us));
+            let time_goes_on = || slots.iter().for_each(|slot| slot.tick(moments.next().now_us).unwrap());
             bencher.iter_batched(time_goes_on, |()| slots[1].inherit(&slots[0]), BATCH);
         });
     }

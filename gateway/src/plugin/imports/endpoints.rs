@@ -1,7 +1,6 @@
 //! `sluice:plugin/endpoints`: live figures of the endpoints, over all workers.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use wasmtime::{Result, bail};
 
@@ -28,11 +27,11 @@ impl Host for Context {
     }
 
     fn latency_us(&mut self, endpoint: u32) -> Result<u32> {
-        Ok(self.endpoint(endpoint)?.latency_us(Instant::now()))
+        Ok(self.endpoint(endpoint)?.latency_us(self.owner.now()))
     }
 
     fn latency_us_all(&mut self) -> Result<Vec<u32>> {
-        let now = Instant::now();
+        let now = self.owner.now();
         Ok(self.members.endpoints.iter().map(|endpoint| endpoint.latency_us(now)).collect())
     }
 

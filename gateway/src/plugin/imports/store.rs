@@ -10,16 +10,16 @@ type Written = std::result::Result<u64, StoreError>;
 
 impl Host for Context {
     fn get(&mut self, key: String) -> Result<Option<Entry>> {
-        let found = self.state.store.get(&key);
+        let found = self.state.store.get(&key, self.owner.now());
         Ok(found.map(|(value, version)| Entry { value: value.to_vec(), version }))
     }
 
     fn set(&mut self, key: String, value: Vec<u8>, ttl_ms: u32) -> Result<Written> {
-        Ok(self.state.store.set(&key, value, ttl_ms, None).map_err(StoreError::from))
+        Ok(self.state.store.set(&key, value, ttl_ms, None, self.owner.now()).map_err(StoreError::from))
     }
 
     fn compare_and_set(&mut self, key: String, version: u64, value: Vec<u8>, ttl_ms: u32) -> Result<Written> {
-        Ok(self.state.store.set(&key, value, ttl_ms, Some(version)).map_err(StoreError::from))
+        Ok(self.state.store.set(&key, value, ttl_ms, Some(version), self.owner.now()).map_err(StoreError::from))
     }
 
     fn remove(&mut self, key: String) -> Result<()> {

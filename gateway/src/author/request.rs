@@ -1,0 +1,67 @@
+//! Requests that nobody has sent, in the form that plugins see.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+
+use crate::message::{BodyPrefix, RequestHead, Scheme};
+
+/// What is said of a request; the rest is as plain as can be.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Its method.
+    pub method: Method,
+    /// The host that it is for.
+    pub authority: Authority,
+    /// Path and query.
+    pub target: PathAndQuery,
+    /// Its fields.
+    pub headers: HeaderMap,
+    /// Who sent it.
+    pub client: IpAddr,
+}
+
+impl Default for Asked {
+    /// `GET / HTTP/1.1` of `192.0.2.1` for `example.com`, without a field.
+    fn default() -> Self {
+        Self {
+            method: Method::GET,
+            authority: Authority::from_static("example.com"),
+            target: PathAndQuery::from_static("/"),
+            headers: HeaderMap::new(),
+            client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+        }
+    }
+}
+
+impl Asked {
+    /// With one field more.
+    pub fn field(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// From that client.
+    pub fn of(mut self, client: IpAddr) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// As hooks are shown it.
+    pub fn head(self) -> Arc<RequestHead> {
+        let Self { method, authority, target, headers, client } = self;
+        Arc::new(RequestHead {
+            method,
+            version: Version::HTTP_11,
+            scheme: Scheme::Https,
+            authority,
+            target,
+            headers,
+            client,
+            server_name: None,
+            prefix: BodyPrefix::default(),
+        })
+    }
+}

@@ -17,6 +17,7 @@ mod chunks; // a chunked body that breaks the rules is the client's fault
 mod commands; // arguments, exit codes, the demo
 mod contract; // wit/ is as recorded, and the default plugins keep to it
 mod crowds; // too many clients
+mod dead_processes; // backends that are killed or stopped
 mod deadlines; // nothing waits for ever
 mod discipline; // plugins that fail, take too much, or grow
 mod disconnects; // clients that leave leave nothing behind
@@ -70,3 +71,4 @@ mod tls; // certificates, protocols, resumption, handshakes
 mod told_client; // PROXY protocol to endpoints
 mod tools; // curl, openssl, h2load
 mod upgrades; // WebSocket and other protocols after HTTP
+mod zero_loss; // every request is answered once, whatever happens to the gateway meanwhile

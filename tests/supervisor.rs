@@ -2,25 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
+use crate::harness::supervised::activated;
 use crate::harness::{Ask, Client, Configuration, Gateway, Origin, PATIENCE, Raw};
 
 /// The plain listener at that address, beside the usual ones.
 fn listening_at(configuration: Configuration, address: SocketAddr) -> Configuration {
     configuration.tables(&format!("[[listener]]\naddress = \"{address}\"\n"))
-}
-
-/// The same program as a service that gets one socket: it comes as standard input, and is moved to where services look for it.
-fn activated(command: &Command, socket: TcpListener) -> Command {
-    let script = r#"exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http; exec "$@""#;
-    let mut service = Command::new("sh");
-    service.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
-    service.env_remove("SLUICE_LOG").stdin(Stdio::from(OwnedFd::from(socket)));
-    service
 }
 
 fn socket() -> (TcpListener, SocketAddr) {

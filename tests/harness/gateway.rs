@@ -58,6 +58,14 @@ impl Gateway {
         successor
     }
 
+    /// This one drains, and another one begins at once, by another command than the usual one, as a service that is
+    /// restarted; neither knows of the other.
+    pub async fn restarted_by(&mut self, by: impl FnOnce(Command) -> Command) -> Self {
+        self.terminate();
+        self.log.wait_for("draining", |_| true).await;
+        Self::listening(by(command(self.folder.path())), self.folder.clone()).await
+    }
+
     /// Another one that must not come up: what it said.
     pub fn refused_successor(&self) -> Output {
         command(self.folder.path()).arg("--take-over").output().unwrap()

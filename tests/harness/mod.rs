@@ -2,6 +2,7 @@
 //! backends, real clients, and components built for the occasion. Ports are always 0, and nothing waits for a time: it
 //! waits for a condition, with a bound that is far longer than any promise.
 
+pub mod accounts;
 pub mod beside;
 pub mod certificates;
 pub mod client;
@@ -14,11 +15,14 @@ pub mod h2_origin;
 pub mod load;
 pub mod log;
 pub mod origin;
+pub mod process;
 pub mod raw;
 pub mod scrape;
 pub mod script;
 pub mod speaks;
 pub mod statistics;
+pub mod streams;
+pub mod supervised;
 pub mod text;
 
 use std::future::Future;

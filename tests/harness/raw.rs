@@ -27,6 +27,11 @@ impl Raw {
         Self(Box::new(tls(gateway.secure, HOST, &["http/1.1"]).await))
     }
 
+    /// The same, whatever listens there.
+    pub async fn tls_to(address: SocketAddr) -> Self {
+        Self(Box::new(tls(address, HOST, &["http/1.1"]).await))
+    }
+
     /// Over plain TCP, to the plain listener.
     pub async fn plain(gateway: &Gateway) -> Self {
         Self::to(gateway.plain).await

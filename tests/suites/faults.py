@@ -1,11 +1,12 @@
 """System calls that fail, by strace's fault injection: some requests may fail for it, the gateway may not, and once the faults
 are over every request succeeds."""
 
+import pathlib
 import signal
 import subprocess
 import time
 
-from stage import GoodClient, Missing, Row, Stage
+from stage import GoodClient, Missing, Row, Stage, wait_until
 
 FAULTS = {
     "accept4: EMFILE": "accept4:error=EMFILE:when=2+3",
@@ -30,6 +31,7 @@ def run(stage: Stage) -> list[Row]:
     for name, fault in FAULTS.items():
         inject = ["-e", f"trace={fault.split(':')[0]}", "-e", f"inject={fault}", "-o", str(stage.folder / "strace.log")]
         tracer = subprocess.Popen([strace, "-f", "-qq", *inject, "-p", str(gateway)], stderr=subprocess.DEVNULL)
+        wait_until(lambda: traced(gateway))
         with GoodClient(stage.plain) as during:
             stage.gateway.send_signal(signal.SIGHUP)
             time.sleep(SECONDS)
@@ -45,6 +47,11 @@ def run(stage: Stage) -> list[Row]:
         if not alive:
             break
     return rows
+
+
+def traced(process: int) -> bool:
+    status = pathlib.Path(f"/proc/{process}/status").read_text()
+    return status.split("TracerPid:")[1].split()[0] != "0"
 
 
 def may_trace(strace: str, process: int) -> bool:

@@ -48,6 +48,8 @@ def main() -> int:
     tools = Tools(given.tools.resolve())
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="sluice-suites-") as folder:
+        # The origin's workers run as another user.
+        pathlib.Path(folder).chmod(0o755)
         for name in given.only:
             print(f"== {name}", flush=True)
             rows += run(name, Stage(pathlib.Path(folder) / name, program.resolve(), tools))

@@ -7,10 +7,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Connections that wait to be accepted.
 pub const BACKLOG: i32 = 4096;
+
+/// Bytes to a client that the kernel keeps beyond what is on its way. Without a bound they are megabytes for each client that
+/// does not read, and memory for all TCP of the machine is used up by a few hundred such; an answer that lies there whole is
+/// also no longer ours to give up. Connections that are accepted have it from the socket that listens.
+const UNSENT: u32 = 128 * 1024;
 
 /// The sockets of one address.
 #[derive(Debug)]
@@ -126,6 +131,10 @@ fn spread(mut sockets: Vec<TcpListener>, workers: usize, shared: bool) -> io::Re
     let lacking = workers.saturating_sub(sockets.len());
     let more: Vec<_> = sockets.iter().cycle().take(lacking).map(TcpListener::try_clone).collect::<io::Result<_>>()?;
     sockets.extend(more);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    for socket in &sockets {
+        SockRef::from(socket).set_tcp_notsent_lowat(UNSENT)?;
+    }
     Ok(Open { address, sockets, shared })
 }
 
@@ -169,6 +178,16 @@ mod tests {
 
     fn one() -> TcpListener {
         TcpListener::bind(loopback()).expect("a socket")
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn little_lies_in_the_kernel_for_a_client_that_does_not_read() {
+        let open = Sockets::default().open(loopback(), 1, false).expect("open");
+        let _client = std::net::TcpStream::connect(open.address).expect("a connection");
+        let accepted = open.sockets.iter().find_map(|socket| socket.accept().ok());
+        let kept = SockRef::from(&accepted.expect("accepted").0).tcp_notsent_lowat();
+        assert_eq!(kept.expect("the option"), UNSENT);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::mem;
 use std::net::SocketAddr;
 
-use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, MAX_FORWARDS, RANGE, TE};
+use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, RANGE, TE};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, Uri, Version};
@@ -41,6 +41,9 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, limits: &Limits) -> Res
     let authority = check_host(uri, headers, version, arrival.entrance.address)?;
     check_tenant(&authority, arrival)?;
     check_length(headers)?;
+    if version == Version::HTTP_2 && headers.values().any(has_blank_edge) {
+        return Err(Refusal::Syntax("a field value begins or ends with white space"));
+    }
     let underscores = arrival.entrance.settings.underscore_headers;
     if underscores == UnderscoreHeaders::Refuse && headers.keys().any(is_ambiguous) {
         return Err(Refusal::Underscore);
@@ -79,6 +82,12 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, limits: &Limits) -> Res
         prefix: BodyPrefix::default(),
     };
     Ok(Intake { head, upgrade, trailers, expects_continue })
+}
+
+/// What HTTP/1 would trim, and HTTP/2 must not carry (RFC 9113 §8.2.1): whoever reads next would see another value.
+fn has_blank_edge(value: &HeaderValue) -> bool {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
 }
 
 /// How many more fields these would be with each cookie and each range in one of its own: small on the wire, and each is
@@ -203,7 +212,6 @@ mod tests {
     use std::net::IpAddr;
 
     use http::Request;
-    use http::header::HeaderValue;
 
     use super::*;
     use crate::config::model::Listener;

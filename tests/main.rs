@@ -23,6 +23,7 @@ mod discipline; // plugins that fail, take too much, or grow
 mod disconnects; // clients that leave leave nothing behind
 mod documents; // what the documents show is true
 mod drain; // SIGTERM answers all that was accepted
+mod duties; // what an intermediary owes to both sides
 mod ejection; // endpoints that fail are taken out, never too many, and come back
 mod endpoint_h2; // HTTP/2 to endpoints
 mod endpoint_streams; // its streams
@@ -40,6 +41,7 @@ mod honoured; // a plugin gets what it asks for
 mod hostile; // plugins that mean harm
 mod house; // the house is as its map says
 mod instances; // one instance of a use on each worker
+mod interim; // answers before the answer, and bodies that wait to be asked for
 mod large_heads; // what is large is refused at its limit
 mod limits; // what a route takes of each client
 mod malformed_streams; // what is no request of HTTP/2
@@ -49,6 +51,7 @@ mod mutual_tls; // clients with certificates
 mod outputs; // a log that cannot be written harms nobody
 mod overload; // who waits before an upstream that is full
 mod policies; // the plugins that route and edit
+mod proxy_protocol; // who the client is, said in front of the first byte
 mod redirect; // a listener that sends everybody to HTTPS
 mod reference; // docs/configuration.md says what the schema says
 mod reload; // the configuration is read again under load

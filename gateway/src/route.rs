@@ -243,6 +243,7 @@ mod tests {
             upgrades: Vec::new(),
             retry: Retry::default(),
             limits: RouteLimits::default(),
+            via: false,
             timeouts: timeouts(),
         }
     }

@@ -270,6 +270,13 @@ pub async fn tls(address: SocketAddr, name: &str, protocols: &[&str]) -> TlsStre
     try_tls(address, name, certificates::client(protocols).into()).await.unwrap()
 }
 
+/// TLS over a connection that the test has made.
+pub async fn over_tls(stream: TcpStream, protocols: &[&str]) -> TlsStream<TcpStream> {
+    let name = ServerName::try_from(HOST.to_owned()).unwrap();
+    let handshake = TlsConnector::from(Arc::new(certificates::client(protocols))).connect(name, stream);
+    within("a TLS handshake", handshake).await.unwrap()
+}
+
 /// The same with other settings, where it may fail.
 pub async fn try_tls(
     address: SocketAddr,

@@ -118,6 +118,26 @@ pub fn refusal(heard: &str) -> &str {
     heard.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).unwrap_or_default()
 }
 
+/// An origin that the test plays by itself.
+pub struct Ear {
+    pub address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Ear {
+    pub async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { address: listener.local_addr().unwrap(), listener }
+    }
+
+    /// The next connection.
+    pub async fn accept(&self) -> Raw {
+        let (stream, _) = within("a connection of the gateway", self.listener.accept()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Raw(Box::new(stream))
+    }
+}
+
 /// An origin that answers every request with the same bytes, however wrong they are.
 pub struct RawOrigin {
     pub address: SocketAddr,

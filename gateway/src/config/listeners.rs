@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
 use super::key_path::KeyPath;
 use super::matcher::is_token;
 use super::model::{CertificateFiles, ClientCertificates, ClientFact, Listener, Tls, UnderscoreHeaders};
@@ -21,6 +23,10 @@ pub(super) fn listeners(raw: Vec<raw::Listener>, base_dir: &Path, report: &mut R
         if address.port() != 0 && listeners.iter().enumerate().any(is_same) {
             report.add(&at.key("address"), format!("another listener has the address {address}"));
         }
+        let balancers = listener.proxy_protocol_from.map(|from| from.into_iter().map(|network| network.0).collect());
+        if balancers.is_some() && !listener.proxy_protocol {
+            report.add(&at.key("proxy-protocol-from"), "means nothing without `proxy-protocol = true`");
+        }
         let tls = listener.tls.map(|raw| tls(raw, base_dir, &at.key("tls"), report));
         let speaks =
             |protocol, by_default| listener.protocols.as_ref().map_or(by_default, |spoken| spoken.contains(&protocol));
@@ -31,10 +37,15 @@ pub(super) fn listeners(raw: Vec<raw::Listener>, base_dir: &Path, report: &mut R
             tls,
             trusted_proxies: listener.trusted_proxies.into_iter().map(|network| network.0).collect(),
             underscore_headers: underscore_headers(listener.underscore_headers),
+            proxy_protocol: listener.proxy_protocol.then(|| balancers.unwrap_or_else(everybody)),
             redirect_to_https: listener.redirect_to_https.map(|to| to.port),
         });
     }
     listeners
+}
+
+fn everybody() -> Vec<IpNet> {
+    vec![Ipv4Net::default().into(), Ipv6Net::default().into()]
 }
 
 fn tls(raw: raw::Tls, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> Tls {

@@ -94,6 +94,8 @@ pub struct Listener {
     pub trusted_proxies: Vec<IpNet>,
     /// What becomes of request fields with an underscore in their names. Default: they are left out.
     pub underscore_headers: UnderscoreHeaders,
+    /// Connections begin with a header of the PROXY protocol, from these networks only. Default: without header.
+    pub proxy_protocol: Option<Vec<IpNet>>,
     /// The port of HTTPS that every request is sent to; none: requests are routed.
     pub redirect_to_https: Option<u16>,
 }
@@ -295,6 +297,8 @@ pub struct Route {
     pub retry: Retry,
     /// What it takes.
     pub limits: RouteLimits,
+    /// Answers name this gateway in `Via`. Default false.
+    pub via: bool,
     /// With this route's own values filled in.
     pub timeouts: Timeouts,
 }

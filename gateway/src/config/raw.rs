@@ -27,7 +27,7 @@ use super::units::{Size, Time};
 
 /// Keys of the design that this version does not have, without the positions in lists.
 pub(super) const NOT_BUILT_YET: &[&str] =
-    &["listener.proxy-protocol", "listener.tls.acme", "state", "upstream.discover"];
+    &["listener.tls.acme", "state", "upstream.discover"];
 
 /// The configuration of Sluice, in TOML or as the same shape in JSON. Paths of files are relative to the folder of this one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -88,6 +88,7 @@ fn route(
         upgrades,
         retry: bounds::retry(&raw.retry, &at.key("retry"), report),
         limits: bounds::limits(raw.limits, &at.key("limits"), report),
+        via: raw.via,
         timeouts: timeouts(&raw.timeouts, around.timeouts),
     }
 }

@@ -18,6 +18,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::BodyPrefix;
+use super::interim::Interims;
 use super::replay::Reader;
 use super::streamed::Streamed;
 use crate::config::model::MinimumRate;
@@ -125,6 +126,14 @@ impl Body {
         self
     }
 
+    /// The same, held back until the endpoint asks for it; an empty one is not.
+    pub fn withheld(mut self, interims: &Arc<Interims>) -> Self {
+        if let Some(rest) = self.source() {
+            rest.withhold(interims);
+        }
+        self
+    }
+
     /// How many data bytes have come in, now and later; none if nobody counts, or there are none to come.
     pub fn seen(&self) -> Option<Rc<Cell<u64>>> {
         match self.0.as_ref()?.rest.as_ref()? {
@@ -161,6 +170,9 @@ impl Body {
 
     /// Reads up to `most` bytes ahead; the body still yields them. What cannot be read breaks the body where it is sent.
     pub async fn hold(&mut self, most: usize) -> BodyPrefix {
+        if let Some(rest) = self.source() {
+            rest.release();
+        }
         let Some(content) = &mut self.0 else { return BodyPrefix { complete: true, ..BodyPrefix::default() } };
         let mut bytes = BytesMut::new();
         while let Some(rest) = &mut content.rest {

@@ -4,6 +4,7 @@
 pub mod body;
 pub mod cookies;
 pub mod fields;
+mod interim;
 mod patience;
 pub mod query;
 mod replay;
@@ -18,6 +19,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Method, Version};
 
 pub use body::Body;
+pub use interim::Interims;
 pub use patience::Patience;
 pub use replay::Replay;
 

@@ -14,6 +14,7 @@ use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 
 use super::body::BodyError;
+use super::interim::{Gate, Interims};
 use super::{Patience, fields};
 use crate::config::model::MinimumRate;
 
@@ -36,6 +37,8 @@ pub(super) struct Streamed {
     /// How quickly it must come; none: in its own time.
     pace: Option<Pace>,
     patience: Patience,
+    /// It is held back until the endpoint wants it.
+    gate: Option<Gate>,
 }
 
 /// Of a body that must come at some rate. The time in which nobody asks for more is not its sender's.
@@ -61,6 +64,7 @@ impl Streamed {
             waiting: None,
             pace: None,
             patience: Patience::default(),
+            gate: None,
         }
     }
 
@@ -74,7 +78,23 @@ impl Streamed {
         (self.left, self.most) = (most, most);
     }
 
+    /// Held back until the endpoint asks for it.
+    pub(super) fn withhold(&mut self, interims: &Arc<Interims>) {
+        self.gate = Some(Gate::new(interims));
+    }
+
+    /// Goes at once, whether the endpoint asks for it or not.
+    pub(super) fn release(&mut self) {
+        if let Some(gate) = self.gate.take() {
+            gate.open();
+        }
+    }
+
     pub(super) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(gate) = &mut self.gate {
+            ready!(gate.poll(context));
+            self.gate = None;
+        }
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
             // hyper takes a reset with NO_ERROR for an end, which it only is behind one (RFC 9113 §8.1).
             if frame.is_none() && self.is_h2 && !self.incoming.is_end_stream() {

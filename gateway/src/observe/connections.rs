@@ -82,10 +82,14 @@ impl Connections {
     pub fn opened(&self, most: usize, client: Option<(IpAddr, usize)>) -> Result<Counted, Refused> {
         let let_in = self.count(most, client);
         match &let_in {
-            Ok(_) => self.accepted.fetch_add(1, Ordering::Relaxed),
-            Err(why) => self.refused.iter().zip(Refused::ALL).filter(|(_, which)| which == why).map(one_more).sum(),
-        };
+            Ok(_) => _ = self.accepted.fetch_add(1, Ordering::Relaxed),
+            Err(why) => self.refused(*why),
+        }
         let_in
+    }
+
+    fn refused(&self, why: Refused) {
+        self.refused.iter().zip(Refused::ALL).filter(|(_, which)| *which == why).for_each(|counter| _ = one_more(counter));
     }
 
     fn count(&self, most: usize, client: Option<(IpAddr, usize)>) -> Result<Counted, Refused> {
@@ -94,16 +98,33 @@ impl Connections {
             return Err(Refused::Full);
         }
         let client = client.map(|(address, most)| (network(address), most));
-        if let Some((client, most)) = client {
-            let mut clients = self.part(client).lock().unwrap_or_else(PoisonError::into_inner);
-            let count = clients.entry(client).or_default();
-            if *count >= most {
-                self.open.fetch_sub(1, Ordering::Relaxed);
-                return Err(Refused::Client);
-            }
-            *count += 1;
+        if let Some((client, most)) = client
+            && !self.has_room(client, most)
+        {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            return Err(Refused::Client);
         }
         Ok(Counted { client: client.map(|(client, _)| client) })
+    }
+
+    /// One that is counted for nobody so far is counted for `client`, unless that has `most`.
+    pub fn counts_for(&self, connection: &mut Counted, client: IpAddr, most: usize) -> Result<(), Refused> {
+        let client = network(client);
+        if connection.client.is_none() && !self.has_room(client, most) {
+            self.refused(Refused::Client);
+            return Err(Refused::Client);
+        }
+        connection.client.get_or_insert(client);
+        Ok(())
+    }
+
+    /// Counts one more of that client, if it has less than `most`.
+    fn has_room(&self, client: IpAddr, most: usize) -> bool {
+        let mut clients = self.part(client).lock().unwrap_or_else(PoisonError::into_inner);
+        let count = clients.entry(client).or_default();
+        let fits = *count < most;
+        *count += usize::from(fits);
+        fits
     }
 
     /// That one is open no more.

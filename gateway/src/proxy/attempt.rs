@@ -28,6 +28,8 @@ pub(super) struct Attempt {
     kind: OutcomeKind,
     status: u16,
     latency: Duration,
+    /// The endpoint waits for a body that does not come: its connection is of no further use.
+    is_spent: bool,
     /// Who wants to know how it ended, with what each attached. They are not kept alive for that.
     listeners: Vec<(Weak<Slot>, u64)>,
 }
@@ -46,6 +48,7 @@ impl Attempt {
             kind: OutcomeKind::Cancelled,
             status: 0,
             latency: Duration::ZERO,
+            is_spent: false,
             listeners: listeners.collect(),
         })
     }
@@ -94,9 +97,14 @@ impl Attempt {
 
     /// The answer was read to its end.
     pub(super) fn ended(&mut self, now: Instant) {
-        if let Some(lease) = self.lease.take() {
+        if let Some(lease) = self.lease.take().filter(|_| !self.is_spent) {
             lease.give_back(now);
         }
+    }
+
+    /// The endpoint still waits for the body that was never asked for.
+    pub(super) fn spends(&mut self) {
+        self.is_spent = true;
     }
 
     /// The answer broke off.

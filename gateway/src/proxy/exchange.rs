@@ -16,7 +16,7 @@ use super::headers::{Arrival, Intake, Upgrade};
 use super::tunnel::Tunnel;
 use crate::config::model::{Retry, Route, RouteIndex, Timeouts, UpstreamIndex, UpstreamProtocol, UseIndex};
 use crate::endpoint::Endpoint;
-use crate::message::{Body, Replay, RequestHead};
+use crate::message::{Body, Interims, Replay, RequestHead};
 use crate::observe::Record;
 use crate::plugin::{Moment, ResponseHead};
 use crate::state::State;
@@ -35,6 +35,8 @@ pub(super) struct Exchange {
     bodyless: bool,
     /// The client can take trailers.
     pub(super) trailers: bool,
+    /// What its endpoint says before its answer.
+    pub(super) interims: Arc<Interims>,
     /// The protocol that the client wants to change to, as far as the route allows it.
     pub(super) upgrade: Option<Upgrade>,
     pub(super) route: Option<RouteIndex>,
@@ -79,6 +81,7 @@ impl Exchange {
     pub(super) fn new(
         state: Rc<State>,
         intake: Intake,
+        interims: Arc<Interims>,
         bodyless: bool,
         arrival: &Arrival<'_>,
         mut record: Box<Record>,
@@ -96,6 +99,7 @@ impl Exchange {
             local: arrival.local,
             bodyless,
             trailers: intake.trailers,
+            interims,
             upgrade: intake.upgrade,
             head: Arc::new(head),
             route: None,

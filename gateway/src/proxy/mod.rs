@@ -21,6 +21,7 @@ mod wait;
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -32,10 +33,10 @@ pub use body::AnswerBody;
 pub use error::Cause;
 pub use exchange::Answered;
 use exchange::{Answer, Exchange};
-use headers::Arrival;
+use headers::{Arrival, Intake};
 pub use tunnel::Tunnel;
 
-use crate::message::Body;
+use crate::message::{Body, Interims};
 use crate::observe::{Busy, Record};
 use crate::state::State;
 
@@ -70,7 +71,8 @@ fn take_in(
                 .without_trailers(&arrival.entrance.reserved)
                 .counted();
             record.received = body.seen();
-            Ok((Exchange::new(state, intake, body.is_empty(), arrival, record), body))
+            let (interims, body) = withheld(&intake, arrival, body);
+            Ok((Exchange::new(state, intake, interims, body.is_empty(), arrival, record), body))
         }
         Err(refusal) => {
             record.client = Some(arrival.peer_address());
@@ -97,6 +99,18 @@ pub fn refuse(cause: Cause, peer: IpAddr, state: &State, busy: Busy) -> (StatusC
     (status, headers, body)
 }
 
+/// Where hints of the endpoint go, and the body: held back for a client that waits until it is asked for it.
+fn withheld(intake: &Intake, arrival: &Arrival<'_>, body: Body) -> (Arc<Interims>, Body) {
+    match arrival.interims.filter(|_| intake.head.version == Version::HTTP_11) {
+        Some(interims) => {
+            interims.begin();
+            let body = if intake.expects_continue { body.withheld(interims) } else { body };
+            (interims.clone(), body)
+        }
+        None => (Interims::new(false), body),
+    }
+}
+
 /// What the client gets, whatever became of it.
 fn finish(mut exchange: Exchange, answered: Result<Answer, Cause>) -> Answered {
     let mut answer = match answered {
@@ -116,6 +130,10 @@ fn finish(mut exchange: Exchange, answered: Result<Answer, Cause>) -> Answered {
         }
     };
     answer.hide_body_from(&exchange.head.method);
+    if exchange.interims.is_withheld() {
+        // RFC 9110 §10.1.1: whether the body still comes, nobody can know.
+        answer.head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let idle = exchange.timeouts().stream_idle;
     answer.into_response(exchange.record, idle)
 }

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use super::attempt::Attempt;
 use super::error::Cause;
 use super::exchange::{Answer, Exchange};
-use super::headers::{self, Asked, Content, Onward};
+use super::headers::{self, Asked, Content, Onward, ResponseFault};
 use super::retry::Mishap;
 use crate::config::model::UpstreamIndex;
 use crate::message::{Body, Scheme};
@@ -38,7 +38,13 @@ pub(super) async fn send(
     let response = loop {
         let request = onward(exchange, upstream, &lease, exchange.next_body(body));
         let limit = longest.min(until.saturating_duration_since(lease.since));
-        let error = match lease.send(request, limit, seen.as_deref()).await {
+        let sending = lease.send(request, limit, seen.as_deref());
+        let Some(answered) = exchange.interims.unless_too_many(sending).await else {
+            attempt.failed(OutcomeKind::Reset, longest);
+            exchange.state.upstream(upstream).1.failed(attempt.endpoint());
+            return Err(Failed { cause: Cause::Fault(id, ResponseFault::Interims), mishap: Mishap::Final });
+        };
+        let error = match answered {
             Ok(response) => break response,
             Err(SendError::Unsent(unsent)) => {
                 // Nothing of it was sent, so whoever comes next gets the body whole.
@@ -116,14 +122,26 @@ async fn connect(
 fn onward(exchange: &Exchange, upstream: UpstreamIndex, lease: &Lease, body: Body) -> Request<Body> {
     let strip_prefix = exchange.route().and_then(|route| route.strip_prefix.as_deref());
     let scheme = || if exchange.state.upstream(upstream).1.way.tls().is_some() { Scheme::Https } else { Scheme::Http };
+    let h2 = (lease.version() == Version::HTTP_2).then(scheme);
+    if h2.is_some() {
+        // hyper does not tell what comes before an answer of HTTP/2.
+        exchange.interims.release();
+    }
     let with = Onward {
         peer: exchange.peer.ip(),
         strip_prefix,
         upgrade: exchange.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
         trailers: exchange.trailers,
-        h2: (lease.version() == Version::HTTP_2).then(scheme),
+        expects: exchange.interims.is_withheld(),
+        h2,
     };
-    headers::onward(&exchange.head, with, body)
+    let mut request = headers::onward(&exchange.head, with, body);
+    if h2.is_none() {
+        exchange.interims.again();
+        let interims = exchange.interims.clone();
+        hyper::ext::on_informational(&mut request, move |hint| interims.hear(hint.status(), hint.headers()));
+    }
+    request
 }
 
 /// From the endpoint's response to an answer.
@@ -137,7 +155,7 @@ async fn take_in(
     let (mut parts, incoming) = response.into_parts();
     let received = parts.version;
     let asked = Asked { method: &exchange.head.method, upgrade: exchange.upgrade.as_ref() };
-    let content = match headers::response(&mut parts, asked, false) {
+    let content = match headers::response(&mut parts, asked, exchange.route().is_some_and(|route| route.via)) {
         Ok(content) => content,
         Err(fault) => {
             attempt.failed(OutcomeKind::Reset, exchange.timeouts().response_header);
@@ -150,6 +168,9 @@ async fn take_in(
         Content::Tunnel => (None, Some(upgraded(exchange, &mut attempt, lease).await?)),
         _ => (Some(lease), None),
     };
+    if exchange.interims.is_withheld() {
+        attempt.spends();
+    }
     exchange.now = Instant::now();
     exchange.state.upstream(upstream).1.answered(attempt.endpoint(), parts.status.as_u16());
     attempt.answered(parts.status.as_u16(), lease, exchange.now);

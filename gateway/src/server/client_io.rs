@@ -1,10 +1,11 @@
-//! The byte stream of a client between TLS and hyper. It gives back what was read to tell protocols apart, and lets the guard
-//! see all that comes in before hyper does.
+//! The byte stream of a client between TLS and hyper. It gives back what was read to tell protocols apart, lets the guard
+//! see all that comes in before hyper does, and hints of endpoints go out before what hyper writes.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::guard::Guard;
+use super::hints::Hints;
+use crate::message::Interims;
 use crate::observe::Activity;
 use crate::proxy::headers::Refusal;
 
@@ -42,11 +45,13 @@ pub(super) struct ClientIo<S> {
     /// A client that is cut off has been told so.
     parted: bool,
     activity: Rc<Activity>,
+    hints: Hints,
 }
 
 impl<S: AsyncRead + Unpin> ClientIo<S> {
-    pub(super) fn new(stream: S, activity: Rc<Activity>) -> Self {
-        Self { stream, ahead: Bytes::new(), ended: None, lingering: None, guard: Guard::None, parted: false, activity }
+    pub(super) fn new(stream: S, activity: Rc<Activity>, interims: Arc<Interims>) -> Self {
+        let (ahead, guard, hints) = (Bytes::new(), Guard::None, Hints::new(interims));
+        Self { stream, ahead, ended: None, lingering: None, guard, parted: false, activity, hints }
     }
 
     /// The same, watched from now on.
@@ -169,13 +174,20 @@ impl<S: AsyncWrite + Unpin> ClientIo<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { stream, hints, .. } = &mut *self;
+        ready!(hints.poll_before_write(stream, context))?;
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.wrote(context, &written, &[IoSlice::new(bytes)]);
         written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, hints, .. } = &mut *self;
+        ready!(hints.poll_before_flush(stream, context))?;
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.hints.flushed();
+        }
         self.activity.wrote(flushed.is_pending());
         flushed
     }
@@ -208,6 +220,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for ClientIo<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let Self { stream, hints, .. } = &mut *self;
+        ready!(hints.poll_before_write(stream, context))?;
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.wrote(context, &written, slices);
         written

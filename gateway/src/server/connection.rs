@@ -1,24 +1,23 @@
 //! The life of one client connection: handshake, protocol, exchanges, end.
 
 mod drive;
+mod upgrade;
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, HeaderName};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -34,6 +33,7 @@ use super::guard::{Frames, Guard};
 use super::protocol::LocalExecutor;
 use super::stream::Bounds;
 use super::worker::Worker;
+use crate::message::Interims;
 use crate::observe::Activity;
 use crate::proxy::headers::Arrival;
 use crate::proxy::{self, AnswerBody, Answered, Cause, Tunnel};
@@ -81,6 +81,7 @@ pub(super) async fn serve(
         server_name: None,
         client: Box::default(),
         activity,
+        interims: Interims::new(true),
         meter,
         asks_for_upgrade: Cell::default(),
         tunnel: Cell::default(),
@@ -104,6 +105,8 @@ struct Connection {
     /// What the client's certificate says of it.
     client: Box<[(HeaderName, HeaderValue)]>,
     activity: Rc<Activity>,
+    /// What endpoints say before their answers.
+    interims: Arc<Interims>,
     /// A request over HTTP/1.1 asked for another protocol: hyper leaves the stream open, whatever the answer was.
     asks_for_upgrade: Cell<bool>,
     /// What comes after HTTP/1.1.
@@ -113,7 +116,7 @@ struct Connection {
 
 impl Connection {
     async fn plain(self, entrance: &Entrance, stream: Socket) {
-        let mut io = ClientIo::new(stream, self.activity.clone());
+        let mut io = ClientIo::new(stream, self.activity.clone(), self.interims.clone());
         let is_h2 = match (entrance.settings.http1, entrance.settings.h2) {
             (true, false) => false,
             (false, _) => true,
@@ -154,7 +157,7 @@ impl Connection {
         let is_h2 = session.alpn_protocol() == Some(b"h2");
         // Otherwise a client without ALPN at a listener that speaks HTTP/2 only.
         if is_h2 || entrance.settings.http1 {
-            let io = ClientIo::new(Box::new(stream), self.activity.clone());
+            let io = ClientIo::new(Box::new(stream), self.activity.clone(), self.interims.clone());
             self.http(io, is_h2).await;
         }
     }
@@ -226,26 +229,6 @@ impl Connection {
         }
     }
 
-    /// The stream is somebody else's now; or it is left to be closed, since there was no change of protocol after all.
-    async fn after_http1<S: AsyncRead + AsyncWrite + Unpin>(&self, mut io: ClientIo<S>, ahead: Bytes) {
-        let Some(tunnel) = self.tunnel.take() else {
-            let closed = poll_fn(|context| hyper::rt::Write::poll_shutdown(Pin::new(&mut io), context));
-            // It may be closed already.
-            let _ = closed.await;
-            return;
-        };
-        let (stream, behind) = io.into_inner();
-        let mut ahead = BytesMut::from(ahead);
-        ahead.extend_from_slice(&behind);
-        let end = async {
-            self.admission.over().await;
-            tokio::time::sleep(self.worker.plan().config.timeouts.drain_streams).await;
-        };
-        if tunnel.run(stream, ahead.freeze(), end).await {
-            self.worker.cuts_off();
-        }
-    }
-
     async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self: Rc<Self>, io: ClientIo<S>) {
         let plan = self.worker.plan();
         let (limits, timeouts) = (&plan.config.limits, &plan.config.timeouts);
@@ -295,6 +278,7 @@ impl Connection {
                     server_name: connection.server_name.as_ref(),
                     client: &connection.client,
                     entrance: &entrance,
+                    interims: Some(&connection.interims).filter(|_| version < Version::HTTP_2),
                 };
                 let Answered { mut response, tunnel } = proxy::handle(request, arrival, state, busy).await;
                 // Of a body that was too slow the rest is still to come (RFC 9110 §15.5.9).
@@ -309,32 +293,5 @@ impl Connection {
                 Ok(response)
             }
         })
-    }
-
-    /// What gives the stream of a request that asks for another protocol: of HTTP/2 its own, of HTTP/1.1 the connection's,
-    /// which is to be had at its end.
-    fn upgrade(&self, request: &mut Request<Incoming>) -> Option<OnUpgrade> {
-        if request.extensions().is_empty() {
-            return None;
-        }
-        if *request.method() == Method::CONNECT && request.version() == Version::HTTP_2 {
-            return Some(hyper::upgrade::on(request));
-        }
-        self.asks_for_upgrade.set(true);
-        None
-    }
-
-    /// The protocol changes with the answer that goes out now.
-    fn change(&self, tunnel: Box<Tunnel>, upgrade: Option<OnUpgrade>) {
-        let Some(upgrade) = upgrade else {
-            self.tunnel.set(Some(tunnel));
-            return;
-        };
-        tokio::task::spawn_local(async move {
-            // It ends with its connection, which knows when that has to be.
-            if let Ok(stream) = upgrade.await {
-                tunnel.run(TokioIo::new(stream), Bytes::new(), pending()).await;
-            }
-        });
     }
 }

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use super::client_io::ClientIo;
 use super::goodbye;
 use super::worker::Worker;
+use crate::message::Interims;
 use crate::observe::Activity;
 use crate::proxy::Cause;
 
@@ -31,7 +32,7 @@ pub(super) fn say(worker: &Rc<Worker>, stream: TcpStream) {
     worker.farewells.set(worker.farewells.get() + 1);
     let guest = Guest(worker.clone());
     tokio::task::spawn_local(async move {
-        goodbye::say(ClientIo::new(stream, Activity::start()), Cause::NoRoom.answer()).await;
+        goodbye::say(ClientIo::new(stream, Activity::start(), Interims::new(false)), Cause::NoRoom.answer()).await;
         drop(guest);
     });
 }

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local, unconstrained};
 use tokio::time::{sleep, timeout};
 
-use super::worker::Worker;
-use super::{connection, farewell};
+use super::worker::{Open as Opened, Worker};
+use super::{connection, farewell, proxy_protocol};
 use crate::socket::{BACKLOG, Open};
 use crate::state::{Entrance, Lent};
 
@@ -159,10 +159,8 @@ async fn next(worker: &Worker, socket: &TcpListener, shared: bool) -> io::Result
 
 fn take(worker: &Rc<Worker>, gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr) {
     let entrance = gate.entrance();
-    let trusted = &entrance.settings.trusted_proxies;
-    let address = peer.ip().to_canonical();
-    // Behind a trusted proxy stand many clients.
-    let client = (!trusted.iter().any(|network| network.contains(&address))).then_some(address);
+    // Behind a balancer stand many clients, and whose connection it is, it has still to say.
+    let client = if entrance.settings.proxy_protocol.is_some() { None } else { counted(&entrance, peer) };
     let open = match worker.admit(client) {
         Ok(open) => open,
         Err(why) => {
@@ -173,11 +171,46 @@ fn take(worker: &Rc<Worker>, gate: &Rc<Gate>, stream: TcpStream, peer: SocketAdd
             return;
         }
     };
-    let serving = connection::serve(worker.clone(), gate.clone(), gate.admit(), open.activity.clone(), stream, peer);
+    let (worker, gate, admission) = (worker.clone(), gate.clone(), gate.admit());
+    if entrance.settings.proxy_protocol.is_some() {
+        spawn_local(announced(worker, gate, admission, open, stream, peer));
+        return;
+    }
+    let serving = connection::serve(worker, gate, admission, open.activity.clone(), stream, peer);
     spawn_local(async move {
         serving.await;
         drop(open);
     });
+}
+
+/// Whom a connection counts for; nobody if it is from a trusted proxy, behind which there are many clients.
+fn counted(entrance: &Entrance, peer: SocketAddr) -> Option<IpAddr> {
+    let (trusted, address) = (&entrance.settings.trusted_proxies, peer.ip().to_canonical());
+    (!trusted.iter().any(|network| network.contains(&address))).then_some(address)
+}
+
+/// Serves a connection that begins with whom it is for.
+async fn announced(
+    worker: Rc<Worker>,
+    gate: Rc<Gate>,
+    admission: Admission,
+    mut open: Opened,
+    mut stream: TcpStream,
+    balancer: SocketAddr,
+) {
+    let entrance = gate.entrance();
+    let limit = worker.plan().config.timeouts.handshake;
+    let balancers = entrance.settings.proxy_protocol.as_deref().unwrap_or_default();
+    let client = Box::pin(proxy_protocol::client(&mut stream, balancer, balancers, limit, &admission)).await;
+    let Some(client) = client else { return };
+    if let Some(address) = counted(&entrance, client)
+        && let Err(why) = worker.counts_for(&mut open, address)
+    {
+        tracing::debug!(target: "sluice", peer = %client, reason = why.as_str(), "too many connections");
+        return;
+    }
+    drop(entrance);
+    connection::serve(worker, gate, admission, open.activity.clone(), stream, client).await;
 }
 
 /// A connection that was gone before it was taken is nothing. For a lack of descriptors or memory those who idle have to go; it is
@@ -212,6 +245,7 @@ mod tests {
             h2: false,
             trusted_proxies: Vec::new(),
             underscore_headers: UnderscoreHeaders::Drop,
+            proxy_protocol: None,
             redirect_to_https: None,
         };
         Entrance { settings, address, tls: None, reserved: Arc::default() }

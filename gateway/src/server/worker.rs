@@ -220,6 +220,16 @@ impl Worker {
         Ok(Open { worker: self.clone(), counted, activity })
     }
 
+    /// Counts an open connection for that client from now on; or says that it has too many.
+    pub(super) fn counts_for(&self, open: &mut Open, client: IpAddr) -> Result<(), Refused> {
+        let per_client = self.plan().config.limits.connections_per_client;
+        if per_client.counts(client) {
+            self.total.counts_for(&mut open.counted, client, per_client.most)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Asks so many connections that idle to go.
     pub(super) fn shed(&self, wanted: usize) {
         self.total.shed(self.roll.shed(wanted));

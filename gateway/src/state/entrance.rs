@@ -81,6 +81,9 @@ impl Entrance {
 
     /// Whether connections that were admitted by `before` would have been admitted by this one, and are told of alike.
     pub fn admits_like(&self, before: &Entrance) -> bool {
+        if self.settings.proxy_protocol != before.settings.proxy_protocol {
+            return false;
+        }
         match (&self.tls, &before.tls) {
             (Some(tls), Some(before)) => tls.has_clients_of(before),
             (None, None) => true,

@@ -26,6 +26,12 @@ pub(in crate::config) struct Listener {
     /// What becomes of request fields with an underscore in their names, which some backends cannot tell from those with a dash.
     #[serde(default)]
     pub(in crate::config) underscore_headers: UnderscoreHeaders,
+    /// Every connection begins with a header of the PROXY protocol, version 1 or 2, before TLS: its client's address is the peer
+    /// from then on. One without is closed.
+    #[serde(default)]
+    pub(in crate::config) proxy_protocol: bool,
+    /// Networks of the balancers that may send that header; connections of others are closed. Default: everybody.
+    pub(in crate::config) proxy_protocol_from: Option<Vec<Cidr>>,
     /// Answers every request with 308 to the same place over HTTPS, and routes none.
     pub(in crate::config) redirect_to_https: Option<RedirectToHttps>,
 }

@@ -41,6 +41,9 @@ pub(in crate::config) struct Route {
     /// What requests may bring, and how many may come.
     #[serde(default)]
     pub(in crate::config) limits: RouteLimits,
+    /// Names this gateway in the field `Via` of answers, as it is named in that of requests.
+    #[serde(default)]
+    pub(in crate::config) via: bool,
     /// This route's own bounds in time; what is not given is as in `[timeouts]`.
     #[serde(default)]
     pub(in crate::config) timeouts: RouteTimeouts,

@@ -62,6 +62,7 @@ fn the_example_becomes_the_model() {
         h2: true,
         trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
         underscore_headers: UnderscoreHeaders::Drop,
+        proxy_protocol: Some(vec!["10.1.0.0/16".parse().unwrap()]),
         redirect_to_https: None,
     };
     let plain = Listener {
@@ -71,6 +72,7 @@ fn the_example_becomes_the_model() {
         h2: false,
         trusted_proxies: Vec::new(),
         underscore_headers: UnderscoreHeaders::Drop,
+        proxy_protocol: None,
         redirect_to_https: None,
     };
     let redirect =
@@ -172,6 +174,7 @@ fn the_example_becomes_the_model() {
             body: Some(10 << 20),
             rate: Some(Rate { interval: Duration::from_millis(10), burst: 200, key: RateKey::Client }),
         },
+        via: true,
         timeouts: Timeouts {
             connect: seconds(1),
             response_header: seconds(5),
@@ -191,6 +194,7 @@ fn the_example_becomes_the_model() {
         upgrades: vec!["websocket".to_owned()],
         retry: Retry { on_timeout: false, on_status: Vec::new(), per_try: None, ..app.retry.clone() },
         limits: RouteLimits::default(),
+        via: false,
         timeouts,
     };
     assert_eq!(config.routes, [app, rest]);

@@ -5,6 +5,7 @@
 mod authority;
 mod connection;
 mod forwarded;
+mod interim;
 mod location;
 mod onward;
 mod request;
@@ -17,9 +18,11 @@ use std::sync::Arc;
 use http::Version;
 use http::header::{HeaderMap, HeaderName, HeaderValue, VIA};
 
+use crate::message::Interims;
 use crate::message::target::TargetError;
 use crate::state::Entrance;
 
+pub use interim::write_interim;
 pub use location::https_location;
 pub use onward::{Onward, onward};
 pub use request::{Intake, request};
@@ -47,6 +50,8 @@ pub struct Arrival<'a> {
     pub client: &'a [(HeaderName, HeaderValue)],
     /// The way in, as it is now.
     pub entrance: &'a Entrance,
+    /// What takes hints of endpoints to a client of HTTP/1.1; none for HTTP/2.
+    pub interims: Option<&'a Arc<Interims>>,
 }
 
 impl Arrival<'_> {

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
-    UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::{self, Authority, PathAndQuery};
 use http::{Request, Uri, Version};
@@ -18,7 +18,7 @@ use super::via;
 use crate::message::{RequestHead, Scheme, target};
 
 /// The most fields that are added to those of the client.
-const ADDED: usize = 8;
+const ADDED: usize = 9;
 
 /// What a request to an endpoint needs besides its head.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +31,8 @@ pub struct Onward<'a> {
     pub upgrade: Option<&'a HeaderValue>,
     /// The client can take trailers: [`super::Intake::trailers`].
     pub trailers: bool,
+    /// The body is sent when the endpoint asks for it, which must speak HTTP/1.1.
+    pub expects: bool,
     /// The endpoint speaks HTTP/2, over a connection of that scheme; none: HTTP/1.1.
     pub h2: Option<Scheme>,
 }
@@ -94,6 +96,9 @@ fn frame_http1(headers: &mut HeaderMap, with: Onward<'_>, of_unknown_length: boo
         // RFC 9110 §10.1.4: whoever sends TE names it as one of this hop.
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    if with.expects {
+        headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
     }
     if of_unknown_length && !headers.contains_key(CONTENT_LENGTH) {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -211,7 +216,7 @@ mod tests {
 
     fn with(peer: &str) -> Onward<'static> {
         let peer = peer.parse().expect("an address");
-        Onward { peer, strip_prefix: None, upgrade: None, trailers: false, h2: None }
+        Onward { peer, strip_prefix: None, upgrade: None, trailers: false, expects: false, h2: None }
     }
 
     fn lines<B>(request: &Request<B>) -> Vec<String> {

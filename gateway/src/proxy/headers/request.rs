@@ -22,7 +22,8 @@ pub struct Intake {
     pub upgrade: Option<Upgrade>,
     /// The client can take trailers (`TE: trailers`).
     pub trailers: bool,
-    /// The client waits for `100 Continue` before it sends the body. hyper sends it when the body is first polled.
+    /// The client waits for `100 Continue` before it sends the body. hyper sends it when the body is first polled, to clients of
+    /// HTTP/1.1 only.
     pub expects_continue: bool,
 }
 
@@ -229,6 +230,7 @@ mod tests {
             h2: true,
             trusted_proxies: trusted.iter().map(|net| net.parse().expect("a net")).collect(),
             underscore_headers: UnderscoreHeaders::Drop,
+            proxy_protocol: None,
             redirect_to_https: None,
         };
         let reserved = reserved.iter().map(|name| HeaderName::from_static(name)).collect();
@@ -237,7 +239,8 @@ mod tests {
 
     fn arrival<'a>(peer: &str, entrance: &'a Entrance) -> Arrival<'a> {
         let peer = peer.parse().expect("an address");
-        Arrival { peer, local: entrance.address, tls: true, server_name: None, client: &[], entrance }
+        let local = entrance.address;
+        Arrival { peer, local, tls: true, server_name: None, client: &[], entrance, interims: None }
     }
 
     /// `GET /x 1.1`, then `name: value` for each field, taken as bytes.

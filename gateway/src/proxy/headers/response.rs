@@ -42,6 +42,9 @@ pub enum ResponseFault {
     /// Success to extended CONNECT would change the protocol.
     #[error("success without the change of protocol that was asked for")]
     NoUpgrade,
+    /// More than are passed on of one exchange.
+    #[error("one interim answer after the other")]
+    Interims,
     /// RFC 9112 §6.1: an attempt to smuggle, or a broken server.
     #[error("both a content length and a transfer coding")]
     BothLengths,

@@ -63,6 +63,29 @@ async fn an_upgraded_stream_goes_both_ways_and_is_told_of_at_its_end() {
 }
 
 #[tokio::test]
+async fn bytes_right_behind_the_head_need_not_look_like_http() {
+    let origin = Echo::answers(SWITCH).await;
+    let gateway = gateway(&origin).await;
+    let early = [0x81, 0x85, 0, 10, 13, 255, b'x', b'\n', b'\n', 0];
+    for pieces in [1, 100_000] {
+        let mut raw = Raw::plain(&gateway).await;
+        for piece in [asking("websocket").as_bytes(), &early].concat().chunks(pieces) {
+            raw.say(piece).await;
+        }
+        raw.hear_until("\r\n\r\n").await;
+        raw.say("later").await;
+        let heard = raw.hear_bytes_until(b"later").await;
+        assert!(heard.ends_with(b"later"), "{}", heard.escape_ascii());
+        raw.end().await;
+        raw.hear_all().await;
+    }
+    // All of them arrived, whether they were echoed with the head or behind it.
+    for line in gateway.exchanges(2).await {
+        assert_eq!(line.number("bytes_in"), early.len() as u64 + 5, "{line:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_upgraded_stream_is_in_flight_until_its_end() {
     let origin = Echo::answers(SWITCH).await;
     let configuration = Configuration::at(&[("echo", origin.address)]).endpoint(0, "max-in-flight = 1");

@@ -108,14 +108,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Read for ClientIo<S> {
                 self.activity.break_body();
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
             }
+            if self.guard.may_be_upgraded() {
+                return Poll::Pending;
+            }
             // SAFETY: `ReadBuf` writes initialized bytes only, and counts them.
             let mut part = ReadBuf::uninit(unsafe { buffer.as_mut() });
             ready!(self.poll_fill(context, &mut part))?;
             if part.filled().is_empty() {
                 break;
             }
-            let Self { guard, activity, .. } = &mut *self;
+            let Self { guard, activity, ahead, .. } = &mut *self;
             let passed = guard.look(part.filled_mut(), activity);
+            if guard.may_be_upgraded() {
+                *ahead = Bytes::copy_from_slice(part.filled().get(passed..).unwrap_or_default());
+            }
             if passed > 0 {
                 // SAFETY: so many bytes and perhaps more were just filled.
                 unsafe { buffer.advance(passed) };

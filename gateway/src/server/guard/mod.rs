@@ -61,6 +61,14 @@ impl Guard {
         }
     }
 
+    /// True if a head was refused that may be the beginning of another protocol: it is kept until that is known.
+    pub(super) fn may_be_upgraded(&self) -> bool {
+        match self {
+            Guard::None | Guard::Http2(_) => false,
+            Guard::Http1(scanner) => scanner.may_be_upgraded(),
+        }
+    }
+
     /// Why the head that was coming in is none. Nothing behind it is looked at.
     pub(super) fn refused_head(&self) -> Option<Refusal> {
         match self {

@@ -28,6 +28,8 @@ pub(super) struct Fields {
     of: Of,
     /// What has been said of the length of the body.
     pub(super) framing: Framing,
+    /// Another protocol is wanted.
+    pub(super) upgrade: bool,
 }
 
 /// Whose fields.
@@ -59,7 +61,7 @@ impl Fields {
     /// So many bytes and lines at most, the empty line included.
     pub(super) fn new(of: Of, bytes: usize, lines: usize) -> Self {
         let framing = Framing::None;
-        Self { at: At::LineBegin, left: bytes, lines, name: Word::default(), count: 0, of, framing }
+        Self { at: At::LineBegin, left: bytes, lines, name: Word::default(), count: 0, of, framing, upgrade: false }
     }
 
     /// Looks at more bytes.
@@ -105,9 +107,14 @@ impl Fields {
     /// What a value has to be, by its name, which ends with `end`.
     #[inline]
     fn value_of(&mut self, end: &[u8]) -> Result<At, Refusal> {
+        let upgrade = &mut self.upgrade;
         let at = self.name.with(end, |name| match name {
             Some(name) if name.len() == 14 && name.eq_ignore_ascii_case(b"content-length") => At::Length,
             Some(name) if name.len() == 17 && name.eq_ignore_ascii_case(b"transfer-encoding") => At::Coding,
+            Some(name) if name.len() == 7 && name.eq_ignore_ascii_case(b"upgrade") => {
+                *upgrade = true;
+                At::Value
+            }
             _ => At::Value,
         });
         if at == At::Value || self.of == Of::Trailers {

@@ -65,6 +65,8 @@ struct Limits {
 #[derive(Debug)]
 pub struct Scanner {
     at: At,
+    /// The last head wanted another protocol: what comes behind it may be that.
+    upgrade: bool,
     limits: Limits,
 }
 
@@ -87,7 +89,7 @@ impl Scanner {
             chunk_extensions: limits.chunk_extensions,
             trailers: limits.trailers,
         };
-        Self { at: At::Line(RequestLine::new(limits.line)), limits }
+        Self { at: At::Line(RequestLine::new(limits.line)), upgrade: false, limits }
     }
 
     /// Looks at bytes that have come in behind those of before. A minor version above 1 becomes 1.
@@ -129,6 +131,7 @@ impl Scanner {
             }
             At::Fields(fields) => {
                 let step = fields.scan(bytes)?;
+                self.upgrade = fields.upgrade;
                 Ok(step.then(|| match fields.framing {
                     Framing::None | Framing::Length(0) => message(),
                     Framing::Length(length) => At::Body(length),
@@ -157,6 +160,11 @@ impl Scanner {
     /// Why a head is none. Nothing that comes behind it is passed on.
     pub fn refused_head(&self) -> Option<Refusal> {
         if let At::RefusedHead(refusal) = self.at { Some(refusal) } else { None }
+    }
+
+    /// True if what was refused is no head if the protocol has changed by then.
+    pub fn may_be_upgraded(&self) -> bool {
+        self.upgrade && self.refused_head().is_some()
     }
 
     /// The same for a body.

@@ -26,8 +26,7 @@ use super::texts::ListenAddress;
 use super::units::{Size, Time};
 
 /// Keys of the design that this version does not have, without the positions in lists.
-pub(super) const NOT_BUILT_YET: &[&str] =
-    &["listener.tls.acme", "state", "upstream.discover"];
+pub(super) const NOT_BUILT_YET: &[&str] = &["listener.tls.acme", "state", "upstream.discover"];
 
 /// The configuration of Sluice, in TOML or as the same shape in JSON. Paths of files are relative to the folder of this one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

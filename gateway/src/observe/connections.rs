@@ -83,13 +83,17 @@ impl Connections {
         let let_in = self.count(most, client);
         match &let_in {
             Ok(_) => _ = self.accepted.fetch_add(1, Ordering::Relaxed),
-            Err(why) => self.refused(*why),
+            Err(why) => self.refuse(*why),
         }
         let_in
     }
 
-    fn refused(&self, why: Refused) {
-        self.refused.iter().zip(Refused::ALL).filter(|(_, which)| *which == why).for_each(|counter| _ = one_more(counter));
+    fn refuse(&self, why: Refused) {
+        self.refused
+            .iter()
+            .zip(Refused::ALL)
+            .filter(|(_, which)| *which == why)
+            .for_each(|counter| _ = one_more(counter));
     }
 
     fn count(&self, most: usize, client: Option<(IpAddr, usize)>) -> Result<Counted, Refused> {
@@ -111,7 +115,7 @@ impl Connections {
     pub fn counts_for(&self, connection: &mut Counted, client: IpAddr, most: usize) -> Result<(), Refused> {
         let client = network(client);
         if connection.client.is_none() && !self.has_room(client, most) {
-            self.refused(Refused::Client);
+            self.refuse(Refused::Client);
             return Err(Refused::Client);
         }
         connection.client.get_or_insert(client);

@@ -60,6 +60,7 @@ async fn hints_without_end_are_a_broken_answer() {
     for mut client in [Client::h1(&gateway).await, Client::h2(&gateway).await] {
         let answer = tokio::spawn(async move { client.get("/").await });
         let mut endpoint = ear.accept().await;
+        endpoint.hear_until("\r\n\r\n").await;
         while endpoint.try_say(HINT).await {
             tokio::task::yield_now().await;
         }
@@ -111,9 +112,10 @@ async fn hints_never_stand_in_the_middle_of_an_answer() {
 
 #[tokio::test]
 async fn a_body_is_sent_when_the_endpoint_asks_for_it() {
-    let ear = Ear::open().await;
-    let gateway = gateway(&ear).await;
-    for mut client in [Raw::plain(&gateway).await, Raw::tls(&gateway).await] {
+    for over_tls in [false, true] {
+        let ear = Ear::open().await;
+        let gateway = gateway(&ear).await;
+        let mut client = if over_tls { Raw::tls(&gateway).await } else { Raw::plain(&gateway).await };
         client.say(POST).await;
         let mut endpoint = ear.accept().await;
         let head = endpoint.hear_until("\r\n\r\n").await;
@@ -131,6 +133,63 @@ async fn a_body_is_sent_when_the_endpoint_asks_for_it() {
         endpoint.say(OK).await;
         client.hear_until("\r\n\r\nok").await;
     }
+}
+
+/// RFC 9110 §9.2.2: nothing that decides anything has gone to the client by then.
+#[tokio::test]
+async fn a_request_that_is_sent_once_more_is_asked_for_its_body_once() {
+    let ear = Ear::open().await;
+    let again = Configuration::at(&[("ear", ear.address)]).route(r#"retry = { on = ["reset", "503"] }"#);
+    let gateway = Gateway::start(&again).await;
+    // What becomes of the first attempt: it breaks before it asks, answers without asking, and breaks when it has asked.
+    for (first, has_asked) in [
+        ("", false),
+        ("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", false),
+        ("HTTP/1.1 100 Continue\r\n\r\n", true),
+    ] {
+        let mut client = Raw::plain(&gateway).await;
+        client.say(POST.replace("POST", "PUT")).await;
+        let mut endpoint = ear.accept().await;
+        endpoint.hear_until("\r\n\r\n").await;
+        endpoint.say(first).await;
+        if has_asked {
+            assert_eq!(client.hear_until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+            client.say("body").await;
+            assert_eq!(endpoint.hear(4).await, b"body");
+        }
+        drop(endpoint);
+        let mut endpoint = ear.accept().await;
+        let end = if has_asked { "\r\n\r\nbody" } else { "\r\n\r\n" };
+        let head = endpoint.hear_until(end).await;
+        assert_eq!(head.contains("\r\nexpect: "), !has_asked, "{head}");
+        if !has_asked {
+            endpoint.say("HTTP/1.1 100 Continue\r\n\r\n").await;
+            assert_eq!(client.hear_until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+            client.say("body").await;
+            assert_eq!(endpoint.hear(4).await, b"body");
+        }
+        endpoint.say(OK.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n")).await;
+        let heard = client.hear_until("\r\n\r\nok").await;
+        assert!(heard.starts_with("HTTP/1.1 200 OK\r\n") && !heard.contains("connection"), "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn hints_of_an_attempt_that_comes_to_nothing_are_hints_all_the_same() {
+    let ear = Ear::open().await;
+    let gateway = gateway(&ear).await;
+    let mut client = Raw::plain(&gateway).await;
+    client.say(GET).await;
+    let mut endpoint = ear.accept().await;
+    endpoint.hear_until("\r\n\r\n").await;
+    endpoint.say(HINT).await;
+    assert_eq!(client.hear_until("\r\n\r\n").await, HEARD);
+    drop(endpoint);
+    let mut endpoint = ear.accept().await;
+    endpoint.hear_until("\r\n\r\n").await;
+    endpoint.say(OK).await;
+    assert!(client.hear_all().await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(gateway.exchanges(1).await[0].number("attempts"), 2);
 }
 
 #[tokio::test]

@@ -209,8 +209,11 @@ async fn an_answer_that_is_taken_too_slowly_is_cut_off() {
         while stream.read(&mut buffer).await.is_ok_and(|count| count > 0) && origin.streaming() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        // What lies ready for it is thrown away, or it would lie there for as long as it likes.
+        stream.read_to_end(&mut Vec::new()).await.map_err(|error| error.kind())
     };
-    beside(&gateway, within("the end of a slow reader", slow)).await;
+    let rest = beside(&gateway, within("the end of a slow reader", slow)).await;
+    assert_eq!(rest.unwrap_err(), std::io::ErrorKind::ConnectionReset);
     cut(&gateway, "slow", 1.0).await;
 }
 

@@ -7,7 +7,9 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -157,6 +159,14 @@ impl Meter {
     pub fn arrived(&self) -> u64 {
         let wire = self.0.borrow();
         wire.sent.saturating_sub(unconfirmed(&wire.stream))
+    }
+
+    /// When the socket is closed, the system throws away what the other end has not taken, and resets the connection. Else
+    /// it would go on for minutes to offer it to one that does not read.
+    pub fn abandon(&self) {
+        if let Err(error) = SockRef::from(&self.0.borrow().stream).set_linger(Some(Duration::ZERO)) {
+            tracing::debug!(target: "sluice", reason = %error, "the rest for a client is not thrown away");
+        }
     }
 }
 

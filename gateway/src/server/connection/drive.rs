@@ -133,6 +133,7 @@ impl Connection {
             }
             Waits::Reader => self.look_at_pace(watch, now).map_err(|why| {
                 self.activity.cut(why);
+                self.meter.abandon();
                 End::Cut
             })?,
             Waits::Head(deadline) => deadline,

@@ -21,10 +21,28 @@ fn version_and_help_are_said_on_standard_output() {
     assert_eq!((code, out.trim()), (Some(0), concat!("sluice ", env!("CARGO_PKG_VERSION"))));
     let (code, out, _) = sluice(&["--help"]);
     assert_eq!(code, Some(0));
-    for command in ["demo", "run", "check", "schema", "--version", "--help"] {
+    for command in ["demo", "run", "check", "schema", "completions", "--version", "--help"] {
         assert!(out.contains(command), "{out}");
     }
     assert!(!out.contains("__compile"), "an inner command is shown: {out}");
+}
+
+#[test]
+fn completions_know_every_command_and_no_inner_one() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, out, _) = sluice(&["completions", shell]);
+        assert_eq!(code, Some(0));
+        for word in ["demo", "run", "check", "take-over", "state-dir"] {
+            assert!(out.contains(word), "{shell}: no {word}");
+        }
+    }
+    let (code, out, _) = sluice(&["completions", "bash"]);
+    assert!(code == Some(0) && !out.contains("__compile"), "an inner command is completed");
+    // What a shell makes of it, where there is that shell.
+    let typed = r#"COMP_WORDS=(sluice ru); COMP_CWORD=1; _sluice sluice ru sluice; echo "${COMPREPLY[@]}""#;
+    if let Ok(bash) = Command::new("bash").args(["-c", &format!("{out}\n{typed}")]).output() {
+        assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), "run", "{}", String::from_utf8_lossy(&bash.stderr));
+    }
 }
 
 #[test]

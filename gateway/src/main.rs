@@ -2,10 +2,11 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use sluice_gateway::config::Problems;
 use sluice_gateway::plugin::compile;
 use sluice_gateway::{Gateway, StartError, demo};
@@ -61,6 +62,11 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         state_dir: Option<PathBuf>,
     },
+    /// Print what a shell needs to complete these commands.
+    Completions {
+        /// bash, elvish, fish, powershell or zsh.
+        shell: clap_complete::Shell,
+    },
     /// Compile a component from standard input; for the gateway itself.
     #[command(name = compile::COMMAND, hide = true)]
     Compile {
@@ -76,6 +82,7 @@ fn main() -> ExitCode {
         Command::Run { config, state_dir, take_over } => run(config, state_dir, take_over),
         Command::Check { config, state_dir } => check(&config, state_dir),
         Command::Schema { config, state_dir } => schema(config.as_deref(), state_dir),
+        Command::Completions { shell } => completions(shell),
         Command::Compile { output, metered } => compile::child(&output, metered),
     };
     match outcome {
@@ -107,6 +114,19 @@ fn schema(config: Option<&std::path::Path>, state_dir: Option<PathBuf>) -> Resul
     let schema = sluice_gateway::schema(config, state_dir).map_err(|error| error.to_string())?;
     println!("{schema:#}");
     Ok(())
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), String> {
+    let (all, mut text) = (Arguments::command(), Vec::new());
+    // clap's own completes inner commands, too.
+    let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut shown = clap::Command::new("sluice").version(env!("CARGO_PKG_VERSION")).subcommands(shown);
+    clap_complete::generate(shell, &mut shown, "sluice", &mut text);
+    // A reader that has seen enough is no failure.
+    match std::io::stdout().write_all(&text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.to_string()),
+        _ => Ok(()),
+    }
 }
 
 fn show(folder: &std::path::Path) -> Result<(), String> {

@@ -35,7 +35,7 @@ fn output(program: &str, arguments: &[&str]) -> Option<Output> {
 fn words(line: &str) -> Vec<&str> {
     let line = line.split(" # ").next().unwrap_or(line).trim();
     let words = line.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
-    words.skip_while(|word| *word == "sudo").collect()
+    words.skip_while(|word| *word == "sudo").take_while(|word| *word != ">").collect()
 }
 
 /// `sluice` with `--help` at its end parses all that stands before, and does nothing.
@@ -104,11 +104,37 @@ fn the_unit_starts_what_there_is() {
     let units: Vec<&Block> = blocks.filter(|block| block.kind() == "ini").collect();
     assert!(!units.is_empty());
     for unit in units {
-        let starts = unit.text.lines().filter_map(|line| line.strip_prefix("ExecStart="));
-        for start in starts {
-            let (program, arguments) = start.split_once(' ').unwrap();
-            assert!(program.ends_with("/sluice"), "{}: {program}", unit.place);
-            check_sluice(&unit.place, &arguments.split(' ').collect::<Vec<_>>());
-        }
+        check_unit(&unit.place, &unit.text);
     }
+    let file = workspace().join("docs/deploy/sluice.service");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\nExecStart="));
+    check_unit("docs/deploy/sluice.service", &text);
+    // What systemd itself says of it, where it is; that the program is not installed is no fault of the unit.
+    if let Some(said) = output("systemd-analyze", &["verify", &file.to_string_lossy()]) {
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        let mut faults =
+            said.lines().filter(|line| line.contains("sluice.service") && !line.contains("is not executable"));
+        assert_eq!(faults.next(), None);
+    }
+}
+
+fn check_unit(place: &str, text: &str) {
+    for start in text.lines().filter_map(|line| line.strip_prefix("ExecStart=")) {
+        let (program, arguments) = start.split_once(' ').unwrap();
+        assert!(program.ends_with("/sluice"), "{place}: {program}");
+        check_sluice(place, &arguments.split(' ').collect::<Vec<_>>());
+    }
+}
+
+/// The image starts what there is, and is built of what there is.
+#[test]
+fn the_container_starts_what_there_is() {
+    let text = fs::read_to_string(workspace().join("docs/deploy/Containerfile")).unwrap();
+    let line = |word: &str| text.lines().find_map(|line| line.strip_prefix(word)).unwrap().to_owned();
+    let arguments: Vec<String> = serde_json::from_str(&line("CMD ")).unwrap();
+    check_sluice("docs/deploy/Containerfile", &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let toolchain = fs::read_to_string(workspace().join("rust-toolchain.toml")).unwrap();
+    let version = line("FROM docker.io/library/rust:").split('-').next().unwrap().to_owned();
+    assert!(toolchain.contains(&format!("channel = \"{version}")), "{version} is another toolchain");
 }

@@ -6,6 +6,7 @@
 
 mod request;
 mod rig;
+pub mod simulate;
 mod stage;
 #[cfg(test)]
 mod tests;

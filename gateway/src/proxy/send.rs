@@ -56,7 +56,7 @@ pub(super) async fn send(
             }
             Err(SendError::TimedOut(limit)) => {
                 attempt.failed(OutcomeKind::TimedOut, longest);
-                exchange.state.upstream(upstream).1.failed(attempt.endpoint());
+                exchange.state.upstream(upstream).1.failed(attempt.endpoint(), Instant::now);
                 return Err(Failed { cause: Cause::TimedOut(id, limit), mishap: Mishap::TimedOut });
             }
             Err(error) => Some(error),
@@ -65,7 +65,7 @@ pub(super) async fn send(
         let is_harmless = mishap == Mishap::Unsent || mishap == Mishap::Reset && exchange.is_replayable();
         if !is_harmless || !lease.reused {
             attempt.failed(OutcomeKind::Reset, longest);
-            exchange.state.upstream(upstream).1.failed(attempt.endpoint());
+            exchange.state.upstream(upstream).1.failed(attempt.endpoint(), Instant::now);
             let cause = match error {
                 Some(SendError::Alert(alert)) => Cause::Connect(id, ConnectError::Alert(alert)),
                 Some(error) => Cause::Broken(id, error.to_string()),
@@ -110,7 +110,7 @@ async fn connect(
         Err(error) => {
             attempt.failed(OutcomeKind::ConnectFailed, longest);
             if !error.is_our_own() {
-                live.failed(&endpoint);
+                live.failed(&endpoint, Instant::now);
             }
             let cause = Cause::Connect(endpoint.settings.id.clone(), error);
             Err(Failed { cause, mishap: Mishap::Unsent })
@@ -159,7 +159,7 @@ async fn take_in(
         Ok(content) => content,
         Err(fault) => {
             attempt.failed(OutcomeKind::Reset, exchange.timeouts().response_header);
-            exchange.state.upstream(upstream).1.failed(attempt.endpoint());
+            exchange.state.upstream(upstream).1.failed(attempt.endpoint(), Instant::now);
             let cause = Cause::Fault(attempt.endpoint().settings.id.clone(), fault);
             return Err(Failed { cause, mishap: Mishap::Final });
         }
@@ -172,7 +172,7 @@ async fn take_in(
         attempt.spends();
     }
     exchange.now = Instant::now();
-    exchange.state.upstream(upstream).1.answered(attempt.endpoint(), parts.status.as_u16());
+    exchange.state.upstream(upstream).1.answered(attempt.endpoint(), parts.status.as_u16(), || exchange.now);
     attempt.answered(parts.status.as_u16(), lease, exchange.now);
     exchange.record.upstream_time = attempt.latency();
     let body = match content {

@@ -30,10 +30,11 @@ struct Mark {
     retries: AtomicU64,
 }
 
-impl Default for Budget {
-    fn default() -> Self {
+impl Budget {
+    /// Of which nothing is used before that moment.
+    pub fn since(now: Instant) -> Self {
         Self {
-            since: Instant::now(),
+            since: now,
             began: AtomicU64::new(0),
             before: Mark::default(),
             last: Mark::default(),
@@ -41,9 +42,7 @@ impl Default for Budget {
             refused: AtomicU64::new(0),
         }
     }
-}
 
-impl Budget {
     /// Takes one retry, if there is one: `attempts` were made so far in all, retries among them, and of requests `per_mille`
     /// may be sent once more.
     pub fn take(&self, attempts: u64, per_mille: u32) -> bool {
@@ -111,7 +110,7 @@ mod tests {
 
     #[test]
     fn retries_of_retries_are_no_traffic() {
-        let budget = Budget::default();
+        let budget = Budget::since(Instant::now());
         let (mut attempts, mut retries) = (0, 0);
         // Every attempt fails, and every one that may be is sent once more.
         for _ in 0..1_000 {
@@ -127,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_was_long_ago_does_not_count() {
-        let budget = Budget::default();
+        let budget = Budget::since(Instant::now());
         let at = |periods: u32| budget.since + periods * PERIOD;
         budget.turn(budget.since + PERIOD / 2, || 1);
         assert_eq!(budget.last.read(), (0, 0), "this period is not over");

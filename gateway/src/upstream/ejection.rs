@@ -15,36 +15,37 @@ pub(super) struct Counting {
     compared: Instant,
 }
 
-impl Default for Counting {
-    fn default() -> Self {
-        Self { compared: Instant::now() }
+impl Counting {
+    pub(super) fn since(now: Instant) -> Self {
+        Self { compared: now }
     }
 }
 
 impl Upstream {
-    /// `endpoint` gave no answer, or one that makes no sense; it is taken out if that was one too many.
-    pub fn failed(&self, endpoint: &Arc<Endpoint>) {
+    /// `endpoint` gave no answer, or one that makes no sense; it is taken out if that was one too many. Nobody looks at the clock
+    /// otherwise.
+    pub fn failed(&self, endpoint: &Arc<Endpoint>, now: impl Fn() -> Instant) {
         let (limit, failures) = (self.ejection.consecutive_failures, endpoint.gave_nothing());
         if limit > 0 && failures >= limit {
-            self.eject(endpoint, Fault::Failures, || format!("no answer to {failures} requests in a row"));
+            self.eject(endpoint, Fault::Failures, now(), || format!("no answer to {failures} requests in a row"));
         }
         if self.ejection.counts_errors() {
-            self.went(endpoint, false);
+            self.went(endpoint, false, now);
         }
     }
 
     /// `endpoint` answered. What that costs where nothing else is configured is one comparison.
-    pub fn answered(&self, endpoint: &Arc<Endpoint>, status: u16) {
+    pub fn answered(&self, endpoint: &Arc<Endpoint>, status: u16, now: impl Fn() -> Instant) {
         endpoint.answered();
         if self.ejection.counts_errors() {
-            self.went(endpoint, !self.ejection.error_status.contains(status));
+            self.went(endpoint, !self.ejection.error_status.contains(status), now);
         }
     }
 
-    fn went(&self, endpoint: &Arc<Endpoint>, is_good: bool) {
+    fn went(&self, endpoint: &Arc<Endpoint>, is_good: bool, now: impl Fn() -> Instant) {
         let (limit, errors) = (self.ejection.consecutive_errors, endpoint.went(is_good));
         if limit > 0 && errors >= limit {
-            self.eject(endpoint, Fault::Errors, || format!("{errors} errors in a row"));
+            self.eject(endpoint, Fault::Errors, now(), || format!("{errors} errors in a row"));
         }
         if self.ejection.success_rate.is_some() {
             endpoint.count_in_window(is_good);
@@ -93,15 +94,14 @@ impl Upstream {
         let bar = bar(&rates, rule.deviations_per_mille);
         for (endpoint, rate) in rated.into_iter().filter(|(_, rate)| *rate < bar) {
             let percent = |rate: f64| rate * 100.0;
-            self.eject(endpoint, Fault::SuccessRate, || {
+            self.eject(endpoint, Fault::SuccessRate, now, || {
                 format!("{:.1} % of its answers are good, and the bar is {:.1} %", percent(rate), percent(bar))
             });
         }
     }
 
     /// Takes it out, unless it is out already or too many are.
-    fn eject(&self, endpoint: &Endpoint, fault: Fault, reason: impl FnOnce() -> String) {
-        let now = Instant::now();
+    fn eject(&self, endpoint: &Endpoint, fault: Fault, now: Instant, reason: impl FnOnce() -> String) {
         let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
         let members: Arc<Members> = self.set.snapshot();
         let out = members.endpoints.iter().filter(|endpoint| endpoint.is_ejected()).count();

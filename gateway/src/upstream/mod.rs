@@ -12,6 +12,7 @@ mod pool;
 mod way;
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 pub use budget::Budget;
 pub use choice::{Refused, admit, any_full, fallback};
@@ -65,15 +66,30 @@ impl Upstream {
         }
     }
 
+    /// Around members that somebody else looks after, by the clock that says `now`; nobody connects to them.
+    pub fn around(settings: &model::Upstream, set: Arc<Set>, now: Instant) -> Arc<Self> {
+        Self::at(settings, set, Way::new(settings, None).into(), None, now)
+    }
+
     fn with(settings: &model::Upstream, set: Arc<Set>, way: Arc<Way>, before: Option<&Arc<Self>>) -> Arc<Self> {
+        Self::at(settings, set, way, before, Instant::now())
+    }
+
+    fn at(
+        settings: &model::Upstream,
+        set: Arc<Set>,
+        way: Arc<Way>,
+        before: Option<&Arc<Self>>,
+        now: Instant,
+    ) -> Arc<Self> {
         Arc::new(Self {
             name: settings.name.clone(),
             set,
             way,
-            budget: before.map(|before| before.budget.clone()).unwrap_or_default(),
+            budget: before.map_or_else(|| Budget::since(now).into(), |before| before.budget.clone()),
             load: Load::new(settings, before.and_then(|before| before.load.as_ref())),
             ejection: settings.ejection.clone(),
-            counting: Mutex::default(),
+            counting: Counting::since(now).into(),
         })
     }
 

@@ -11,7 +11,7 @@
 //! - `json`: a line of the log, with the fields that the program writes (`events`).
 //! - `text`: in docs/start.md what the commands before it print (`walk`); elsewhere a drawing, for the eye.
 
-mod blocks;
+pub mod blocks;
 mod commands;
 mod configurations;
 mod events;

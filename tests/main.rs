@@ -60,6 +60,7 @@ mod retries; // what is sent once more, and how often
 mod routes; // which route takes a request
 mod schema; // editors know the keys, those of plugins too
 mod session_table; // sessions of the backends themselves
+mod simulator; // sluice simulate: theory, determinism, mistakes
 mod slow_clients; // slow heads, bodies and readers
 mod slow_start; // endpoints that join or come back begin with little
 mod sticky; // sessions

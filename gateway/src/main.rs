@@ -2,11 +2,12 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use sluice_gateway::author::simulate;
 use sluice_gateway::config::Problems;
 use sluice_gateway::plugin::compile;
 use sluice_gateway::{Gateway, StartError, demo};
@@ -62,6 +63,26 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         state_dir: Option<PathBuf>,
     },
+    /// Play policies against each other in a made-up world, before they see traffic.
+    Simulate {
+        /// What is played: docs/simulator.md tells how to write it. TOML, or JSON if its name ends in `.json`.
+        scenario: PathBuf,
+        /// A policy: one of the scenario, a built-in plugin, or a file. May be given several times. Default: all of the scenario.
+        #[arg(long, value_name = "NAME|FILE")]
+        policy: Vec<String>,
+        /// Where random numbers come from, in place of the scenario's.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Print all figures as JSON in place of a table. The same scenario, seed and program give the same bytes.
+        #[arg(long)]
+        json: bool,
+        /// Write a report with plots, one page that needs nothing else.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// Where compiled plugins are kept, as for `run`.
+        #[arg(long, value_name = "FOLDER")]
+        state_dir: Option<PathBuf>,
+    },
     /// Print what a shell needs to complete these commands.
     Completions {
         /// bash, elvish, fish, powershell or zsh.
@@ -82,6 +103,9 @@ fn main() -> ExitCode {
         Command::Run { config, state_dir, take_over } => run(config, state_dir, take_over),
         Command::Check { config, state_dir } => check(&config, state_dir),
         Command::Schema { config, state_dir } => schema(config.as_deref(), state_dir),
+        Command::Simulate { scenario, policy, seed, json, html, state_dir } => {
+            simulate(&simulate::Asked { scenario, policies: policy, seed, state_dir }, json, html.as_deref())
+        }
         Command::Completions { shell } => completions(shell),
         Command::Compile { output, metered } => compile::child(&output, metered),
     };
@@ -122,10 +146,32 @@ fn completions(shell: clap_complete::Shell) -> Result<(), String> {
     let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
     let mut shown = clap::Command::new("sluice").version(env!("CARGO_PKG_VERSION")).subcommands(shown);
     clap_complete::generate(shell, &mut shown, "sluice", &mut text);
-    // A reader that has seen enough is no failure.
-    match std::io::stdout().write_all(&text) {
+    say(&text)
+}
+
+/// On standard output; a reader that has seen enough is no failure.
+fn say(text: &[u8]) -> Result<(), String> {
+    match std::io::stdout().write_all(text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.to_string()),
         _ => Ok(()),
+    }
+}
+
+fn simulate(asked: &simulate::Asked, json: bool, html: Option<&std::path::Path>) -> Result<(), String> {
+    let mut bar = simulate::Bar::begin(std::io::stderr().is_terminal());
+    let simulated = simulate::simulate(asked, &mut |part| {
+        if let Some(bar) = bar.at(part) {
+            eprint!("{bar}");
+        }
+    });
+    eprint!("{}", bar.end());
+    let outcomes = simulated.map_err(|error| error.to_string())?;
+    if let Some(file) = html {
+        std::fs::write(file, outcomes.html()).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    match json {
+        true => say(&[serde_json::to_string(&outcomes).map_err(|error| error.to_string())?.as_bytes(), b"\n"].concat()),
+        false => say(outcomes.to_string().as_bytes()),
     }
 }
 

@@ -44,6 +44,7 @@ use problem::Report;
 pub use problem::{Problem, Problems};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+pub use texts::{EndpointId, Name};
 pub use units::{Share, Size, Time};
 
 /// How a configuration is written.

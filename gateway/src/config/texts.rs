@@ -167,7 +167,7 @@ impl FromStr for Sha256 {
 /// What something is called: letters, digits, `-`, `_` and `.`, beginning with a letter or digit, at most 64.
 /// Deserialising does not look at that, so that names hold together even in a file where one is badly formed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub(super) struct Name(pub(super) String);
+pub struct Name(pub String);
 
 impl FromStr for Name {
     type Err = String;
@@ -188,7 +188,7 @@ impl FromStr for Name {
 
 /// The stable identity of an endpoint: 1 to 128 visible ASCII characters, so that an address can be one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct EndpointId(pub(super) String);
+pub struct EndpointId(pub String);
 
 impl FromStr for EndpointId {
     type Err = String;

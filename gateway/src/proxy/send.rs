@@ -41,7 +41,7 @@ pub(super) async fn send(
         let sending = lease.send(request, limit, seen.as_deref());
         let Some(answered) = exchange.interims.unless_too_many(sending).await else {
             attempt.failed(OutcomeKind::Reset, longest);
-            exchange.state.upstream(upstream).1.failed(attempt.endpoint());
+            exchange.state.upstream(upstream).1.failed(attempt.endpoint(), Instant::now);
             return Err(Failed { cause: Cause::Fault(id, ResponseFault::Interims), mishap: Mishap::Final });
         };
         let error = match answered {

@@ -88,13 +88,13 @@ impl Backend {
     /// How long it takes, from now on.
     fn begin(&mut self, job: &Job) -> u64 {
         self.busy += 1;
-        let part = match &mut self.cache {
-            Some((recent, hit)) if recent.take(job.key) => {
-                self.hits += 1;
-                *hit
-            }
-            _ => 1.0,
-        };
+        let mut part = 1.0;
+        if let Some((recent, hit)) = &mut self.cache
+            && recent.take(job.key)
+        {
+            self.hits += 1;
+            part = *hit;
+        }
         let takes = (job.work * part / self.condition.speed) as u64;
         self.worked += takes;
         takes

@@ -188,7 +188,9 @@ impl Figures {
         let endpoints: Vec<_> = self.endpoints.iter().zip(&scenario.endpoints).map(seen).collect();
         let answered = self.latencies.len().max(1) as f64;
         let (asked, moved) = self.parts.iter().fold((0, 0), |(a, m), part| (a + part.asked, m + part.moved));
-        let over_time = self.parts.iter_mut().enumerate().map(|(number, part)| part.told(number as u64 * self.part));
+        let width = self.part;
+        let over_time: Vec<Moment> =
+            self.parts.iter_mut().enumerate().map(|(number, part)| part.told(number as u64 * width)).collect();
         let seen = |(change, moves): (&super::scenario::Change, &Moves)| ChangeSeen {
             at_ms: milliseconds(change.at as f64),
             change: change.said.clone(),
@@ -202,7 +204,7 @@ impl Figures {
             wait_ms: milliseconds(self.waited / answered),
             imbalance: imbalance(&endpoints, &self.parts, self.warm_up.div_ceil(self.part) as usize),
             moved: ratio(moved, asked),
-            over_time: over_time.collect(),
+            over_time,
             changes: scenario.changes.iter().zip(&self.changes).map(seen).collect(),
             endpoints,
             ..Outcome::default()

@@ -7,12 +7,14 @@
 mod agenda;
 mod arrivals;
 mod backend;
+mod bar;
 mod cache;
 mod figures;
 mod gateway;
 mod outcome;
 mod random;
 mod recording;
+mod report;
 mod requests;
 mod scenario;
 mod table;
@@ -21,6 +23,7 @@ mod world;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use bar::Bar;
 pub use outcome::{Answers, ChangeSeen, EndpointSeen, Latency, Moment, Outcome, Outcomes, PolicyOutcome};
 use scenario::{Policy, Scenario};
 use world::{Stop, World};
@@ -114,6 +117,7 @@ pub fn simulate(asked: &Asked, progress: &mut dyn FnMut(f64)) -> Result<Outcomes
     Ok(Outcomes {
         sluice: env!("CARGO_PKG_VERSION"),
         title: if scenario.title.is_empty() { name_of(&asked.scenario) } else { scenario.title.clone() },
+        scenario: scenario.text.clone(),
         seed: scenario.seed,
         seconds: seconds(scenario.lasts),
         warm_up_seconds: seconds(scenario.warm_up),

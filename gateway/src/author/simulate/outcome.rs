@@ -12,6 +12,8 @@ pub struct Outcomes {
     pub sluice: &'static str,
     /// The scenario's own title, else the name of its file.
     pub title: String,
+    /// The text of its file.
+    pub scenario: String,
     /// Where all random numbers came from.
     pub seed: u64,
     /// Simulated seconds of each run.

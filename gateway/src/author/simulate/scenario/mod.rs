@@ -22,6 +22,8 @@ pub(super) const SECOND: f64 = 1e9;
 /// What is played, for each policy and each level alike.
 #[derive(Debug)]
 pub(super) struct Scenario {
+    /// The file's text.
+    pub(super) text: String,
     pub(super) title: String,
     pub(super) seed: u64,
     /// How long requests come.
@@ -200,6 +202,8 @@ impl Scenario {
     pub(super) fn read(file: &Path, built_in: &[&str]) -> Result<Self, Problems> {
         let (raw, places) = crate::config::read_as::<raw::File>(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        resolve::Resolver::new(places, folder).scenario(raw, built_in)
+        // Gone or changed a moment after it was read, it is only not shown.
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        resolve::Resolver::new(places, folder).scenario(raw, text, built_in)
     }
 }

@@ -1,14 +1,16 @@
 //! A scenario file's own shape, key by key. As with configurations, these types are the one source of what may stand in it, and
-//! their comments are written for users.
+//! their comments are written for users. What comes and how much work that is has a file of its own.
+
+mod load;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{EndpointId, Name, Share, Time};
+pub(super) use load::{Arrivals, Distribution, KeyPlace, Keys, Process, Service};
 
 /// What `sluice simulate` plays, in TOML or as the same shape in JSON. Paths of files are relative to the folder of this one.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -51,145 +53,6 @@ pub(crate) struct File {
     /// Policies with a configuration; `--policy` names them. Without `--policy`, all of them play.
     #[serde(default)]
     pub(super) policy: Vec<Policy>,
-}
-
-/// When requests come.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Arrivals {
-    /// By which rule.
-    #[serde(default)]
-    pub(super) process: Process,
-    /// How much comes, as a part of what all endpoints together can take: 0.9 leaves a tenth of them idle. Each is a run of its
-    /// own. For `poisson` and `bursts`.
-    #[serde(default)]
-    #[schemars(inner(range(min = 0.001, max = 10.0)))]
-    pub(super) load: Vec<f64>,
-    /// The same in requests a second.
-    #[serde(default)]
-    #[schemars(inner(range(min = 0.001, max = 10_000_000.0)))]
-    pub(super) rate: Vec<f64>,
-    /// For `bursts`: how much more comes in a burst than between two. Default 5.
-    #[schemars(range(min = 1.0, max = 1000.0))]
-    pub(super) burst: Option<f64>,
-    /// For `bursts`: how long one lasts. Default 1s.
-    pub(super) burst_for: Option<Time>,
-    /// For `bursts`: from the beginning of one to that of the next. Default 10s.
-    pub(super) burst_every: Option<Time>,
-    /// For `closed`: how many clients there are, each of which waits for its answer; each number is a run of its own.
-    #[serde(default)]
-    #[schemars(inner(range(min = 1, max = 1_000_000)))]
-    pub(super) clients: Vec<u32>,
-    /// For `closed`: how long a client thinks before it asks again, on average. Default: not at all.
-    pub(super) think: Option<Time>,
-    /// For `recorded`, and for `service.time = "recorded"`: the gateway's access log in JSON, a line each.
-    pub(super) log: Option<PathBuf>,
-    /// For `recorded`: how much quicker it is played than it was recorded; each is a run of its own. Default 1.
-    #[serde(default)]
-    #[schemars(inner(range(min = 0.001, max = 1000.0)))]
-    pub(super) speed: Vec<f64>,
-}
-
-/// By which rule requests come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Process {
-    /// Of many clients that know nothing of each other.
-    #[default]
-    Poisson,
-    /// The same, at times much more of them.
-    Bursts,
-    /// Of a number of clients, each of which waits for its answer before it asks again.
-    Closed,
-    /// As they came once.
-    Recorded,
-}
-
-/// How long an endpoint works on a request.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Service {
-    /// By which distribution.
-    #[serde(default)]
-    pub(super) time: Distribution,
-    /// On average, at an endpoint of speed 1. Not for `recorded`.
-    pub(super) mean: Option<Time>,
-    /// For `log-normal`: standard deviation by mean. Default 1.
-    #[schemars(range(min = 0.01, max = 100.0))]
-    pub(super) spread: Option<f64>,
-    /// For `pareto`: the exponent of the tail, the smaller, the heavier. Default 2.
-    #[schemars(range(min = 1.01, max = 100.0))]
-    pub(super) tail: Option<f64>,
-}
-
-/// A distribution of times.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Distribution {
-    /// All alike.
-    Constant,
-    /// As waiting for something that may happen at any time.
-    #[default]
-    Exponential,
-    /// Most near the middle, a few much longer.
-    LogNormal,
-    /// A heavy tail: now and then one that takes very long.
-    Pareto,
-    /// Those of the access log: each request's own where arrivals are recorded too, else drawn from all.
-    Recorded,
-}
-
-/// Whose requests they are.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Keys {
-    /// How many there are.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub(super) count: u32,
-    /// By how much a popular one comes more often: the n-th most popular one as often as 1 / n to the power of this (Zipf). Default:
-    /// all alike.
-    #[schemars(range(min = 0.0, max = 10.0))]
-    pub(super) zipf: Option<f64>,
-    /// Where it stands in a request.
-    #[serde(rename = "in")]
-    pub(super) place: KeyPlace,
-    /// For `header`, `cookie` and `query-param`: its name. Default `key`.
-    pub(super) name: Option<String>,
-    /// What endpoints keep of keys that they have seen. Default: nothing.
-    pub(super) cache: Option<Cache>,
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self { count: 10_000, zipf: None, place: KeyPlace::ClientIp, name: None, cache: None }
-    }
-}
-
-/// Where a key stands in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum KeyPlace {
-    /// The client's address.
-    ClientIp,
-    /// The path.
-    Path,
-    /// A header.
-    Header,
-    /// A cookie.
-    Cookie,
-    /// A parameter of the query.
-    QueryParam,
-}
-
-/// What an endpoint keeps of keys that it has seen.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Cache {
-    /// The keys that one endpoint keeps; the least recently used goes first.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub(super) keys: usize,
-    /// What a request takes whose key is there, as a share of its time.
-    pub(super) hit: Share,
 }
 
 /// The way between gateways and endpoints, there and back.

@@ -39,7 +39,7 @@ impl<'a> Resolver<'a> {
         self.problems.push(self.places.problem(at, message));
     }
 
-    pub(super) fn scenario(mut self, raw: raw::File, built_in: &[&str]) -> Result<Scenario, Problems> {
+    pub(super) fn scenario(mut self, raw: raw::File, text: String, built_in: &[&str]) -> Result<Scenario, Problems> {
         let lasts = nanoseconds(raw.lasts);
         let warm_up = raw.warm_up.map_or(0, nanoseconds);
         if warm_up >= lasts {
@@ -59,6 +59,7 @@ impl<'a> Resolver<'a> {
             across: raw.network.across.or(raw.network.within).map_or(0, nanoseconds),
         };
         let scenario = Scenario {
+            text,
             title: raw.title,
             seed: raw.seed,
             lasts,

@@ -52,7 +52,7 @@ fn every_mistake_has_its_line() {
         ("arrivals.process = \"closed\"", (4, "arrivals.load: not for `process = \"closed\"`")),
         ("arrivals.rate = [5]", (1, "arrivals.rate: one of these lists is enough")),
         ("arrivals.log = \"access.json\"", (1, "arrivals.log: neither arrivals nor service times")),
-        ("service.time = \"recorded\"", (1, "arrivals.log: what is \"recorded\" needs it")),
+        ("service.time = \"recorded\"", (3, "arrivals.log: what is \"recorded\" needs it")),
     ];
     for (line, (at, message)) in cases {
         let plain = PLAIN.replace("arrivals = { load = [0.5, 0.9] }", "arrivals.load = [0.5, 0.9]");
@@ -76,4 +76,32 @@ fn every_mistake_has_its_line() {
         let told = told(&format!("{PLAIN}{lines}"));
         assert!(told.len() == 1 && told[0].0 == at && told[0].1.contains(message), "{lines}: {told:?}");
     }
+}
+
+/// The keys of a schema: of tables those in them as well.
+fn keys(schema: &serde_json::Value, found: &mut Vec<String>) {
+    let schema = schema["items"].as_object().map_or(schema, |_| &schema["items"]);
+    for (key, inner) in schema["properties"].as_object().into_iter().flatten() {
+        found.push(key.clone());
+        keys(inner, found);
+    }
+}
+
+#[test]
+fn the_manual_has_every_key() {
+    let settings =
+        schemars::generate::SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let schema = settings.into_generator().into_root_schema_for::<raw::File>().to_value();
+    let mut found = Vec::new();
+    keys(&schema, &mut found);
+    assert!(found.len() > 40, "{found:?}");
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/simulator.md");
+    let manual = fs::read_to_string(manual).unwrap();
+    let is_told = |key: &String| {
+        [format!("`{key}`"), format!(".{key}`"), format!("[{key}]"), format!("{key} = ")]
+            .iter()
+            .any(|form| manual.contains(form))
+    };
+    let missing: Vec<&String> = found.iter().filter(|key| !is_told(key)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

@@ -1,6 +1,7 @@
 //! What happens on the way, by the scenario.
 
-use super::{Event, Place, Where, World, is_wanted, one_way};
+use super::journey::one_way;
+use super::{Event, Place, Where, World, is_wanted};
 use crate::author::simulate::backend::Ticket;
 use crate::author::simulate::gateway::Reply;
 use crate::author::simulate::scenario::{Condition, State};

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Event, Live, Place, Where, World, is_wanted, one_way};
+use super::{Event, Live, Place, Where, World, is_wanted};
 use crate::author::simulate::backend::{Job, Taken, Ticket};
 use crate::author::simulate::figures::Ended;
 use crate::author::simulate::gateway::Reply;
 use crate::author::simulate::requests::Request;
-use crate::author::simulate::scenario::State;
+use crate::author::simulate::scenario::{Scenario, State};
 use crate::plugin::Failure;
 
 /// A client that got no answer does not ask again sooner.
@@ -158,4 +158,12 @@ impl World<'_> {
             self.agenda.note(at, Event::Asks(client));
         }
     }
+}
+
+/// Half of the way there and back.
+#[expect(clippy::indexing_slicing, reason = "positions come from the scenario")]
+pub(super) fn one_way(scenario: &Scenario, gateway: usize, backend: usize) -> u64 {
+    let (here, there) = (&scenario.gateways[gateway].zone, &scenario.endpoints[backend].settings.zone);
+    let is_across = !here.is_empty() && !there.is_empty() && here != there;
+    (if is_across { scenario.network.across } else { scenario.network.within }) / 2
 }

@@ -83,6 +83,7 @@ struct Place {
     live: Option<Live>,
 }
 
+/// A world of its own for one policy at one level.
 pub(super) struct World<'s> {
     scenario: &'s Scenario,
     clock: Arc<StandingClock>,
@@ -292,12 +293,4 @@ impl<'s> World<'s> {
 
 fn is_wanted(places: &[Place], ticket: Ticket) -> bool {
     places.get(ticket.place).is_some_and(|place| place.number == ticket.number && place.live.is_some())
-}
-
-/// Half of the way there and back.
-#[expect(clippy::indexing_slicing, reason = "positions come from the scenario")]
-fn one_way(scenario: &Scenario, gateway: usize, backend: usize) -> u64 {
-    let (here, there) = (&scenario.gateways[gateway].zone, &scenario.endpoints[backend].settings.zone);
-    let is_across = !here.is_empty() && !there.is_empty() && here != there;
-    (if is_across { scenario.network.across } else { scenario.network.within }) / 2
 }

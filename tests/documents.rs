@@ -12,6 +12,7 @@
 //! - `text`: in docs/start.md what the commands before it print (`walk`); elsewhere a drawing, for the eye.
 
 pub mod blocks;
+mod cases;
 mod commands;
 mod configurations;
 mod events;

@@ -11,9 +11,13 @@ mod admin; // operators come in from this machine only
 mod admin_api; // operators see upstreams and drain endpoints
 mod bad_configurations; // a bad configuration changes nothing
 mod bad_files; // a bad plugin file changes nothing
+#[cfg(target_os = "linux")]
+mod bad_lines; // packets are lost, and nothing else
 mod balancing; // each way to choose an endpoint keeps its figures
 mod check; // everything that is wrong is told at once, at its place
 mod chunks; // a chunked body that breaks the rules is the client's fault
+#[cfg(target_os = "linux")]
+mod clock; // the time of day jumps
 mod commands; // arguments, exit codes, the demo
 mod contract; // wit/ is as recorded, and the default plugins keep to it
 mod crowds; // too many clients
@@ -51,6 +55,7 @@ mod mutual_tls; // clients with certificates
 mod outputs; // a log that cannot be written harms nobody
 mod overload; // who waits before an upstream that is full
 mod policies; // the plugins that route and edit
+mod processes; // backends that are processes, killed and stopped
 mod proxy_protocol; // who the client is, said in front of the first byte
 mod redirect; // a listener that sends everybody to HTTPS
 mod reference; // docs/configuration.md says what the schema says

@@ -2,7 +2,8 @@
 //! them as one exchange until both sides have ended.
 
 use crate::harness::echo::{self, SWITCH};
-use crate::harness::{Ask, Client, Configuration, Echo, Gateway, Origin, Raw};
+use crate::harness::raw::Ear;
+use crate::harness::{Ask, Client, Configuration, Echo, Gateway, Origin, Raw, within};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
@@ -128,6 +129,29 @@ async fn a_stream_on_which_nothing_moves_is_cut() {
     origin.has_open(0).await;
     let line = gateway.exchange("/chat").await;
     assert_eq!((line.number("bytes_in"), line.text("why")), (3, "the stream was cut: nothing came for 300ms"));
+}
+
+/// D2
+#[tokio::test]
+async fn who_takes_nothing_of_a_stream_is_cut_off_and_the_endpoint_is_free() {
+    let ear = Ear::open().await;
+    let configuration = Configuration::at(&[("ear", ear.address)]);
+    let tables = "[admin]\naddress = \"127.0.0.1:0\"\n[timeouts]\nsend-stall = \"500ms\"";
+    let gateway = Gateway::start(&configuration.tables(tables)).await;
+    let mut clients = [Raw::plain(&gateway).await, Raw::tls(&gateway).await];
+    for client in &mut clients {
+        client.say(asking("websocket")).await;
+        let mut endpoint = ear.accept().await;
+        endpoint.hear_until("\r\n\r\n").await;
+        endpoint.say("HTTP/1.1 101 Go\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
+        client.hear_until("\r\n\r\n").await;
+        // The client stays open, and does not read.
+        let flood = async { while endpoint.try_say([0; 65_536]).await {} };
+        within("the end of the stream at the endpoint", flood).await;
+    }
+    gateway.shows(&[("sluice_clients_cut_total{reason=\"stalled\"}", 2.0)]).await;
+    let line = gateway.exchange("/chat").await;
+    assert_eq!(line.text("why"), "the stream was cut off: the client took nothing for 500ms");
 }
 
 #[tokio::test]

@@ -69,6 +69,7 @@ impl Gateway {
         let loaded = control::digest(file)?;
         let config = config::load(file, &builtin::names())?;
         observe::log::start(&config.log.level);
+        observe::panics::count();
         let state_dir = StateDir::open(state_dir)?;
         let keys = sealing_keys(&config, &state_dir)?;
         let host = Arc::new(state_dir.host()?);

@@ -6,6 +6,8 @@ pub mod accounts;
 pub mod beside;
 pub mod certificates;
 pub mod client;
+#[cfg(target_os = "linux")]
+pub mod clock;
 pub mod configuration;
 pub mod echo;
 pub mod frames;
@@ -14,6 +16,8 @@ pub mod guests;
 pub mod h2_origin;
 pub mod load;
 pub mod log;
+#[cfg(target_os = "linux")]
+pub mod network;
 pub mod origin;
 pub mod process;
 pub mod raw;

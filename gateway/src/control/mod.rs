@@ -27,6 +27,7 @@ use tokio::time::sleep_until;
 use crate::config::Problems;
 use crate::config::model::PluginSource;
 use crate::observe::Connections;
+use crate::observe::panics::survived;
 use crate::plugin::{Digest, Host, Notice, Slot, StateDir};
 use crate::socket::Sockets;
 use crate::state::{Built, Change, Serving};
@@ -144,44 +145,49 @@ pub fn start(setup: Setup) -> io::Result<End> {
 async fn run(setup: Setup, figures: Arc<Figures>, lookups: Runtime) {
     let (mut control, mut orders) = Control::new(setup, figures, lookups);
     control.watch.follow(control.files());
-    // When to read the configuration and its files again.
-    let mut due: Option<Instant> = None;
-    loop {
-        let quiet = async {
-            match due {
-                Some(at) => sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            Some(notice) = control.noticed.recv() => match notice {
-                Notice::Wants(slot) => slots::fill(slot),
-                Notice::Fails(slot) => control.roll_back(slot, Instant::now()).await,
-            },
-            Some(order) = orders.recv() => match order {
-                Order::Reload => control.look_at_all().await,
-                Order::StepDown => {
-                    due = None;
-                    control.step_down();
-                }
-            },
-            Some(file) = control.watch.changed() => {
-                if !control.look_at(&file).await {
-                    due = Some(Instant::now() + QUIET);
-                }
-            }
-            () = quiet => {
-                due = None;
-                control.reload(false).await;
-            }
-        }
-        while let Some((slot, since)) = control.unheard.pop() {
-            control.roll_back(slot, since).await;
-        }
-    }
+    while survived("control", control.attend(&mut orders)).await.is_none() {}
 }
 
 impl Control {
+    /// Does what is to do, one after the other, for ever.
+    async fn attend(&mut self, orders: &mut mpsc::Receiver<Order>) {
+        // When to read the configuration and its files again.
+        let mut due: Option<Instant> = None;
+        loop {
+            let quiet = async {
+                match due {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(notice) = self.noticed.recv() => match notice {
+                    Notice::Wants(slot) => slots::fill(slot),
+                    Notice::Fails(slot) => self.roll_back(slot, Instant::now()).await,
+                },
+                Some(order) = orders.recv() => match order {
+                    Order::Reload => self.look_at_all().await,
+                    Order::StepDown => {
+                        due = None;
+                        self.step_down();
+                    }
+                },
+                Some(file) = self.watch.changed() => {
+                    if !self.look_at(&file).await {
+                        due = Some(Instant::now() + QUIET);
+                    }
+                }
+                () = quiet => {
+                    due = None;
+                    self.reload(false).await;
+                }
+            }
+            while let Some((slot, since)) = self.unheard.pop() {
+                self.roll_back(slot, since).await;
+            }
+        }
+    }
+
     /// Serves operators from now on, and gives what they order. Needs a runtime around it.
     fn new(setup: Setup, figures: Arc<Figures>, lookups: Runtime) -> (Self, mpsc::Receiver<Order>) {
         let serve = |(_, socket)| tokio::spawn(admin::serve(socket, figures.clone())).abort_handle();

@@ -11,6 +11,8 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::observe::panics::survived;
+
 /// Without an event, files are looked at this often: network file systems have none.
 const POLL: Duration = Duration::from_secs(2);
 /// A file counts as written when it has looked the same for so long.
@@ -59,7 +61,10 @@ impl Watch {
     pub(super) fn start() -> Self {
         let (files, wanted) = watch::channel(BTreeSet::new());
         let (tell, changed) = mpsc::channel(1);
-        tokio::spawn(run(wanted, tell));
+        tokio::spawn(async move {
+            let (mut wanted, tell) = (wanted, tell);
+            while survived("watch", run(&mut wanted, &tell)).await.is_none() {}
+        });
         Self { files, changed }
     }
 
@@ -87,7 +92,7 @@ impl Watch {
     }
 }
 
-async fn run(mut wanted: watch::Receiver<BTreeSet<PathBuf>>, changed: mpsc::Sender<PathBuf>) {
+async fn run(wanted: &mut watch::Receiver<BTreeSet<PathBuf>>, changed: &mpsc::Sender<PathBuf>) {
     let (event, mut events) = mpsc::channel(1);
     // A watcher that cannot be had drops its end; waiting goes on all the same.
     let _open = event.clone();

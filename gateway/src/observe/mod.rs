@@ -6,6 +6,7 @@ mod connections;
 mod cut;
 pub mod log;
 pub mod metrics;
+pub mod panics;
 mod record;
 mod traffic;
 

@@ -267,13 +267,15 @@ impl Answer {
     }
 
     /// The way out: the record goes along, and is written when the body has ended, or the tunnel that it has become; that one is
-    /// cut after `idle` without a byte.
-    pub(super) fn into_response(self, mut record: Box<Record>, idle: Duration) -> Answered {
+    /// cut as `timeouts` say.
+    pub(super) fn into_response(self, mut record: Box<Record>, timeouts: &Timeouts) -> Answered {
         let Self { head, body, attempt, stream, .. } = self;
         record.answered(head.status.as_u16());
         let ResponseHead { status, headers, .. } = head;
         let (body, tunnel) = match (stream, attempt) {
-            (Some(stream), Some(attempt)) => (AnswerBody::default(), Some(Tunnel::new(stream, idle, attempt, record))),
+            (Some(stream), Some(attempt)) => {
+                (AnswerBody::default(), Some(Tunnel::new(stream, timeouts, attempt, record)))
+            }
             (_, attempt) => (AnswerBody::new(body, attempt, record), None),
         };
         let mut response = Response::new(body);

@@ -34,7 +34,7 @@ pub use error::Cause;
 pub use exchange::Answered;
 use exchange::{Answer, Exchange};
 use headers::{Arrival, Intake};
-pub use tunnel::Tunnel;
+pub use tunnel::{Tunnel, TunnelEnd};
 
 use crate::message::{Body, Interims};
 use crate::observe::{Busy, Record};
@@ -81,7 +81,7 @@ fn take_in(
             let mut answer = Answer::from(Cause::Refused(refusal));
             answer.hide_body_from(&parts.method);
             record.method = parts.method;
-            Err(Box::new(answer.into_response(record, config.timeouts.stream_idle)))
+            Err(Box::new(answer.into_response(record, &config.timeouts)))
         }
     }
 }
@@ -134,6 +134,7 @@ fn finish(mut exchange: Exchange, answered: Result<Answer, Cause>) -> Answered {
         // RFC 9110 §10.1.1: whether the body still comes, nobody can know.
         answer.head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    let idle = exchange.timeouts().stream_idle;
-    answer.into_response(exchange.record, idle)
+    let (state, route) = (exchange.state, exchange.route);
+    let timeouts = route.map_or(&state.plan.config.timeouts, |route| &state.route(route).timeouts);
+    answer.into_response(exchange.record, timeouts)
 }

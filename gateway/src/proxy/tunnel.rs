@@ -14,6 +14,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::attempt::Attempt;
+use crate::config::model::Timeouts;
 use crate::message::Patience;
 use crate::observe::Record;
 use crate::upstream::Stream;
@@ -29,8 +30,21 @@ pub struct Tunnel {
     ahead: Bytes,
     /// It is cut after so long without a byte either way.
     idle: Duration,
+    /// Or after so long in which the client takes nothing of what waits for it.
+    stall: Duration,
     attempt: Box<Attempt>,
     record: Box<Record>,
+}
+
+/// How a tunnel ended, for whoever looks after its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TunnelEnd {
+    /// By itself, or for want of bytes.
+    Ended,
+    /// It was told to end.
+    Cut,
+    /// The client took nothing.
+    Stalled,
 }
 
 /// Why a tunnel is over.
@@ -43,6 +57,8 @@ enum End {
     Endpoint(io::Error),
     /// Nothing came.
     Idle,
+    /// The client took nothing of what waits for it.
+    Stalled,
     /// It was told to end.
     Cut,
 }
@@ -50,27 +66,30 @@ enum End {
 impl Tunnel {
     pub(super) fn new(
         (endpoint, ahead): (Stream, Bytes),
-        idle: Duration,
+        timeouts: &Timeouts,
         attempt: Box<Attempt>,
         record: Box<Record>,
     ) -> Box<Self> {
-        Box::new(Self { endpoint, ahead, idle, attempt, record })
+        let Timeouts { stream_idle: idle, send_stall: stall, .. } = *timeouts;
+        Box::new(Self { endpoint, ahead, idle, stall, attempt, record })
     }
 
-    /// Copies until both sides have ended, one has broken off, nothing has come for too long, or `end` has come. `ahead` is
-    /// what was read of the client already. True if it was `end`.
+    /// Copies until both sides have ended, one has broken off, nothing has come or the client has taken nothing for too long, or
+    /// `end` has come. `ahead` is what was read of the client already.
     pub async fn run(
         self,
         mut client: impl AsyncRead + AsyncWrite + Unpin,
         ahead: Bytes,
         end: impl Future<Output = ()>,
-    ) -> bool {
-        let Self { mut endpoint, ahead: behind, idle, mut attempt, mut record } = self;
+    ) -> TunnelEnd {
+        let Self { mut endpoint, ahead: behind, idle, stall, mut attempt, mut record } = self;
         let received = Rc::<Cell<u64>>::default();
         record.received = Some(received.clone());
         let (mut up, mut down) = (Way::new(ahead), Way::new(behind));
         let mut patience = Patience::default();
         let (mut moved, mut since) = (0, Instant::now());
+        // Since when the client has not taken more than so many bytes although more wait for it.
+        let mut stalled: Option<(u64, Instant)> = None;
         let mut end = pin!(end);
         let over = poll_fn(|context| {
             let sent = up.poll(&mut client, &mut endpoint, context);
@@ -93,7 +112,15 @@ impl Tunnel {
             if moved != up.moved + down.moved {
                 (moved, since) = (up.moved + down.moved, Instant::now());
             }
-            patience.poll_until(since + idle, context).map(|()| End::Idle)
+            if !down.is_waiting() {
+                stalled = None;
+            } else if stalled.is_none_or(|(taken, _)| taken != down.moved) {
+                stalled = Some((down.moved, Instant::now()));
+            }
+            match stalled.map(|(_, since)| since + stall).filter(|stalled| *stalled < since + idle) {
+                Some(stalled) => patience.poll_until(stalled, context).map(|()| End::Stalled),
+                None => patience.poll_until(since + idle, context).map(|()| End::Idle),
+            }
         });
         let end = over.await;
         match &end {
@@ -103,9 +130,14 @@ impl Tunnel {
                 attempt.broke();
             }
             End::Idle => record.note(format!("the stream was cut: nothing came for {idle:?}")),
+            End::Stalled => record.note(format!("the stream was cut off: the client took nothing for {stall:?}")),
             End::Cut => record.note("the stream was cut at the end of `drain-streams`".to_owned()),
         }
-        matches!(end, End::Cut)
+        match end {
+            End::Stalled => TunnelEnd::Stalled,
+            End::Cut => TunnelEnd::Cut,
+            _ => TunnelEnd::Ended,
+        }
     }
 }
 
@@ -131,6 +163,11 @@ enum Broken {
 impl Way {
     fn new(kept: Bytes) -> Self {
         Self { kept, moved: 0, unflushed: false, ended: false, closed: false }
+    }
+
+    /// True while there is something that the writer does not take.
+    fn is_waiting(&self) -> bool {
+        !self.kept.is_empty() || self.unflushed || self.ended && !self.closed
     }
 
     /// Ready when the reader has ended and the writer knows.

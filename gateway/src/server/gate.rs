@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::worker::{Open as Opened, Worker};
 use super::{connection, farewell, proxy_protocol};
+use crate::observe::panics::survived;
 use crate::socket::{BACKLOG, Open};
 use crate::state::{Entrance, Lent};
 
@@ -69,7 +70,10 @@ impl Gate {
                 Ok(socket) => {
                     let socket = Rc::new(socket);
                     self.sockets.borrow_mut().push(Rc::downgrade(&socket));
-                    accepting.push(spawn_local(accept(worker.clone(), self.clone(), socket, open.shared)));
+                    let (worker, gate, shared) = (worker.clone(), self.clone(), open.shared);
+                    accepting.push(spawn_local(async move {
+                        while survived("accept", accept(&worker, &gate, &socket, shared)).await.is_none() {}
+                    }));
                 }
                 Err(error) => tracing::error!(target: "sluice", listener = self.id, %error, "cannot listen"),
             }
@@ -130,23 +134,23 @@ impl Admission {
 
 /// Takes connections until the gate is closed; it cannot fail. Where other workers take them from the same socket, the one that
 /// has many lets the others go first.
-async fn accept(worker: Rc<Worker>, gate: Rc<Gate>, socket: Rc<TcpListener>, shared: bool) {
+async fn accept(worker: &Rc<Worker>, gate: &Rc<Gate>, socket: &TcpListener, shared: bool) {
     let mut term = gate.term.subscribe();
     let mut said = None;
     loop {
         tokio::select! {
             biased;
             _ = term.wait_for(|term| *term == CLOSED) => break,
-            accepted = next(&worker, &socket, shared) => match accepted {
-                Ok((stream, peer)) => take(&worker, &gate, stream, peer),
-                Err(error) => pause(&worker, &error, &mut said).await,
+            accepted = next(worker, socket, shared) => match accepted {
+                Ok((stream, peer)) => take(worker, gate, stream, peer),
+                Err(error) => pause(worker, &error, &mut said).await,
             },
         }
     }
     // What the kernel has already accepted for us would be reset with the socket. More than fit its queue came afterwards.
     for _ in 0..BACKLOG {
         let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, unconstrained(socket.accept())).await else { break };
-        take(&worker, &gate, stream, peer);
+        take(worker, gate, stream, peer);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The client side: sockets, workers, TLS handshakes, one connection after the other, and the end of all of them. What
 //! happens to a request is `proxy`'s; what a worker is told from outside comes as [`Change`](crate::state::Change)s.
 
+mod chores;
 mod client_io;
 mod connection;
 mod descriptors;

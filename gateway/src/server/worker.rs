@@ -3,20 +3,21 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle as TaskHandle;
-use tokio::time::{MissedTickBehavior, interval};
 
+use super::chores;
 use super::drain::LINGER;
 use super::gate::Gate;
 use super::roll::Roll;
+use crate::observe::panics::survived;
 use crate::observe::{Activity, Connections, Counted, Refused};
-use crate::plugin::{Hook, Slot};
+use crate::plugin::Slot;
 use crate::socket::Outbox;
 use crate::state::{Change, Lent, Listener, Plan, Share, State};
 use crate::upstream::Pool;
@@ -24,10 +25,6 @@ use crate::upstream::Pool;
 /// Tasks that run in one turn of the event loop before it looks for events again. Many, since what they write leaves together
 /// when all have run.
 const TURN: u32 = 256;
-/// Between two hand-overs of outcomes to `feedback`.
-const FEEDBACK_PERIOD: Duration = Duration::from_millis(50);
-/// Between two looks at idle connections to endpoints.
-const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 
 /// One part in so many of all connections is kept free, by closing those that idle; and one in so many closes at a time.
 const NEAR: usize = 20;
@@ -86,12 +83,12 @@ async fn serve(setup: Setup) {
     let Setup { index, share, mut changes, connections } = setup;
     let Share { plan, slots, listeners, .. } = share;
     let outbox = Rc::<Outbox>::default();
-    tokio::task::spawn_local(outbox.clone().empty());
+    chores::send(outbox.clone());
     let pool = Pool::new(plan.config.timeouts.upstream_idle, outbox.clone());
     keep_connections(&pool, &plan);
     let state = Rc::new(State { plan, worker: index, slots, pool });
     for slot in &state.slots {
-        keep_time(slot, &state);
+        chores::keep_time(slot, &state);
     }
     let worker = Rc::new(Worker {
         state: RefCell::new(state),
@@ -105,34 +102,39 @@ async fn serve(setup: Setup) {
         farewells: Cell::new(0),
         total: connections,
     });
-    tokio::task::spawn_local(housekeeping(Rc::downgrade(&worker)));
+    chores::keep_house(&worker);
     worker.attend(listeners);
-    while let Some(change) = changes.recv().await {
-        match change {
-            Change::Serve(share, done) => {
-                worker.switch(*share);
-                // Nobody waits any more: the switch has happened all the same.
-                let _ = done.send(());
-            }
-            Change::Lend(lent) => {
-                // Nobody waits any more: they are closed again.
-                let _ = lent.send(worker.lend());
-            }
-            Change::Drain(begun, leave) => {
-                worker.close(leave);
-                worker.has_closed().await;
-                // As above.
-                let _ = begun.send(());
-                break;
-            }
-        }
-    }
+    while survived("worker", worker.listen(&mut changes)).await.is_none() {}
     // What is told from here on comes too late, and nobody has to wait to learn that.
     drop(changes);
     worker.finish().await;
 }
 
 impl Worker {
+    /// Does what it is told, until that is to drain, or nobody is left to tell it.
+    async fn listen(self: &Rc<Self>, changes: &mut mpsc::Receiver<Change>) {
+        while let Some(change) = changes.recv().await {
+            match change {
+                Change::Serve(share, done) => {
+                    self.switch(*share);
+                    // Nobody waits any more: the switch has happened all the same.
+                    let _ = done.send(());
+                }
+                Change::Lend(lent) => {
+                    // Nobody waits any more: they are closed again.
+                    let _ = lent.send(self.lend());
+                }
+                Change::Drain(begun, leave) => {
+                    self.close(leave);
+                    self.has_closed().await;
+                    // As above.
+                    let _ = begun.send(());
+                    return;
+                }
+            }
+        }
+    }
+
     /// What exchanges that begin now work with.
     pub(super) fn state(&self) -> Rc<State> {
         self.state.borrow().clone()
@@ -188,7 +190,7 @@ impl Worker {
         let state = Rc::new(State { plan, worker: before.worker, slots, pool });
         let is_new = |slot: &&Arc<Slot>| !before.slots.iter().any(|old| Arc::ptr_eq(old, slot));
         for slot in state.slots.iter().filter(is_new) {
-            keep_time(slot, &state);
+            chores::keep_time(slot, &state);
         }
         *self.state.borrow_mut() = state;
         self.attend(listeners);
@@ -259,47 +261,6 @@ fn keep_connections(pool: &Pool, plan: &Plan) {
         let most = settings.idle_per_endpoint.div_ceil(plan.config.workers);
         for endpoint in &upstream.set.load().endpoints {
             pool.keep(endpoint, &upstream.way, most);
-        }
-    }
-}
-
-/// Ticks a slot as often as its plugin asked, until it is swapped out. Where workers share a slot, the one with its number does.
-fn keep_time(slot: &Arc<Slot>, state: &Rc<State>) {
-    let mine = slot.number == state.worker;
-    let Some(period) = slot.tick_period().filter(|_| mine) else { return };
-    let (slot, clock) = (Arc::downgrade(slot), state.plan.clock);
-    tokio::task::spawn_local(async move {
-        let mut ticks = interval(period);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        // The first one comes at once.
-        ticks.tick().await;
-        loop {
-            ticks.tick().await;
-            match slot.upgrade() {
-                Some(slot) if !slot.is_retired() => drop(slot.tick(clock.now_us())),
-                _ => return,
-            }
-        }
-    });
-}
-
-/// What is done now and then: outcomes handed over, old connections to endpoints closed.
-async fn housekeeping(worker: Weak<Worker>) {
-    let mut ticks = interval(FEEDBACK_PERIOD);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut since_sweep = Duration::ZERO;
-    loop {
-        ticks.tick().await;
-        let Some(worker) = worker.upgrade() else { return };
-        let state = worker.state();
-        for slot in state.slots.iter().filter(|slot| slot.plugin.has(Hook::Feedback)) {
-            // A failure is logged where it happens; there is no exchange to answer for.
-            let _ = slot.observe();
-        }
-        since_sweep += FEEDBACK_PERIOD;
-        if since_sweep >= SWEEP_PERIOD {
-            state.pool.sweep();
-            since_sweep = Duration::ZERO;
         }
     }
 }

@@ -29,6 +29,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::figures::Figures;
+use crate::observe::panics::survived;
 use format::Format;
 use page::Page;
 
@@ -55,6 +56,15 @@ pub(super) async fn serve(socket: TcpListener, figures: Arc<Figures>) {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Page(figures.clone())));
     let (registry, places) = (Arc::new(registry), Arc::new(Semaphore::new(CONNECTIONS)));
+    while survived("admin", accept(&socket, &registry, &places, &figures)).await.is_none() {}
+}
+
+async fn accept(
+    socket: &tokio::net::TcpListener,
+    registry: &Arc<Registry>,
+    places: &Arc<Semaphore>,
+    figures: &Arc<Figures>,
+) {
     // It is never closed.
     while let Ok(place) = places.clone().acquire_owned().await {
         match socket.accept().await {

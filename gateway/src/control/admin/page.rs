@@ -16,7 +16,7 @@ use super::lines::Lines;
 use super::members::endpoints;
 use crate::control::figures::{Figures, Versions};
 use crate::observe::metrics::Kind;
-use crate::observe::{Again, Bound, CODES, Totals, log};
+use crate::observe::{Again, Bound, CODES, Totals, log, panics};
 use crate::plugin::{Counters, FailureKind, Use};
 use crate::state::{Listening, Plan, Serving};
 
@@ -49,6 +49,8 @@ fn process(lines: &mut Lines<'_>, figures: &Figures) -> fmt::Result {
     lines.gauges("process_start_time_seconds", help)?.gauge([], seconds(figures.started))?;
     let help = "Lines of the log that could not be written.";
     lines.counters("sluice_log_lines_lost", help)?.count([], log::lost())?;
+    let help = "Panics: faults of the gateway itself, each of which cost one exchange or connection at most.";
+    lines.counters("sluice_panics", help)?.count([], panics::counted())?;
     let connections = &figures.connections;
     lines.gauges("sluice_connections", "Connections of clients now.")?.gauge([], connections.open())?;
     let help = "Connections of clients that were let in.";

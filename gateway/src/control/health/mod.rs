@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use super::figures::Figures;
 use crate::config::model::Health;
 use crate::endpoint::{CheckVerdict, Endpoint};
+use crate::observe::panics::survived;
 use crate::state::Plan;
 use crate::upstream::{Upstream, Way};
 use ask::{Asked, Found, ask, sessions};
@@ -99,7 +100,9 @@ impl Checks {
             tally: Tally::new(endpoint.checked()),
             lookups: self.lookups.handle().clone(),
         };
-        let task = tokio::spawn(asking.keep_on(self.turns.clone())).abort_handle();
+        let (mut asking, turns) = (asking, self.turns.clone());
+        let keep_on = async move { while survived("health", asking.keep_on(&turns)).await.is_none() {} };
+        let task = tokio::spawn(keep_on).abort_handle();
         Running { endpoint: endpoint.clone(), way: upstream.way.clone(), health: health.clone(), task }
     }
 }
@@ -118,7 +121,7 @@ struct Asking {
 
 impl Asking {
     /// Asks at once, and again and again.
-    async fn keep_on(mut self, turns: Arc<Semaphore>) {
+    async fn keep_on(&mut self, turns: &Semaphore) {
         let address = at_port(&self.endpoint.settings.address, self.health.port);
         let sessions = sessions(&self.way, &self.health);
         loop {

@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::client_io::ClientIo;
 use super::Connection;
-use crate::proxy::Tunnel;
+use crate::observe::Cut;
+use crate::proxy::{Tunnel, TunnelEnd};
 
 impl Connection {
     /// What gives the stream of a request that asks for another protocol: of HTTP/2 its own, of HTTP/1.1 the connection's,
@@ -34,10 +35,13 @@ impl Connection {
             self.tunnel.set(Some(tunnel));
             return;
         };
+        let connections = self.worker.total.clone();
         tokio::task::spawn_local(async move {
             // It ends with its connection, which knows when that has to be.
-            if let Ok(stream) = upgrade.await {
-                tunnel.run(TokioIo::new(stream), Bytes::new(), pending()).await;
+            if let Ok(stream) = upgrade.await
+                && tunnel.run(TokioIo::new(stream), Bytes::new(), pending()).await == TunnelEnd::Stalled
+            {
+                connections.cut(Cut::Stalled);
             }
         });
     }
@@ -57,8 +61,10 @@ impl Connection {
             self.admission.over().await;
             tokio::time::sleep(self.worker.plan().config.timeouts.drain_streams).await;
         };
-        if tunnel.run(stream, ahead.freeze(), end).await {
-            self.worker.cuts_off();
+        match tunnel.run(stream, ahead.freeze(), end).await {
+            TunnelEnd::Ended => {}
+            TunnelEnd::Cut => self.worker.cuts_off(),
+            TunnelEnd::Stalled => self.worker.total.cut(Cut::Stalled),
         }
     }
 }

@@ -58,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_panics_begins_again_with_what_it_had_and_is_counted() {
         count();
         count();

@@ -55,7 +55,6 @@ mod mutual_tls; // clients with certificates
 mod outputs; // a log that cannot be written harms nobody
 mod overload; // who waits before an upstream that is full
 mod policies; // the plugins that route and edit
-mod processes; // backends that are processes, killed and stopped
 mod proxy_protocol; // who the client is, said in front of the first byte
 mod redirect; // a listener that sends everybody to HTTPS
 mod reference; // docs/configuration.md says what the schema says

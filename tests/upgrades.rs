@@ -146,7 +146,8 @@ async fn who_takes_nothing_of_a_stream_is_cut_off_and_the_endpoint_is_free() {
         endpoint.say("HTTP/1.1 101 Go\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
         client.hear_until("\r\n\r\n").await;
         // The client stays open, and does not read.
-        let flood = async { while endpoint.try_say([0; 65_536]).await {} };
+        let piece = vec![0; 65_536];
+        let flood = async { while endpoint.try_say(&piece).await {} };
         within("the end of the stream at the endpoint", flood).await;
     }
     gateway.shows(&[("sluice_clients_cut_total{reason=\"stalled\"}", 2.0)]).await;

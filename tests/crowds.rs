@@ -234,7 +234,7 @@ async fn a_thousand_idle_connections_cost_little_and_are_still_served() {
 async fn d4_ten_thousand_idle_connections_cost_little_and_make_room() {
     let origin = Origin::start("a").await;
     let gateway = Gateway::start(&Configuration::of(&[&origin]).tables(ADMIN)).await;
-    let gone = idle(&gateway, 10_500, 400 << 20).await;
+    let gone = idle(&gateway, 10_500, 640 << 20).await;
     let scrape = gateway.scrape().await;
     let shed = scrape.value("sluice_connections_shed_total");
     assert!(shed >= 500.0 && gone as f64 <= shed, "{gone} are gone, {shed} were asked to go");

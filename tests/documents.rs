@@ -6,6 +6,7 @@
 //!   missing is added, the files that it names are made, and `sluice check` finds nothing wrong (`configurations`).
 //! - `toml file=Cargo.toml`, `rust`: a plugin, compiled and loaded; `rust tests`: its tests, run; `rust fragment`:
 //!   statements, compiled (`plugins`).
+//! - `toml scenario=random`: a scenario that this built-in plugin passes (`configurations`).
 //! - `python`, `js`: a plugin, built and loaded where the tool is installed (`plugins`).
 //! - `sh`: commands whose programs are known and whose flags exist; `ini`: a systemd unit (`commands`).
 //! - `json`: a line of the log, with the fields that the program writes (`events`).

@@ -9,6 +9,7 @@ mod harness;
 
 mod admin; // operators come in from this machine only
 mod admin_api; // operators see upstreams and drain endpoints
+mod author; // what authors of plugins are told
 mod bad_configurations; // a bad configuration changes nothing
 mod bad_files; // a bad plugin file changes nothing
 #[cfg(target_os = "linux")]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "main/plugin.rs"]
+mod plugin;
+
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -88,6 +91,9 @@ enum Command {
         /// bash, elvish, fish, powershell or zsh.
         shell: clap_complete::Shell,
     },
+    /// Write a plugin, build it, look at it, test it and measure it, before it sees traffic.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
     /// Compile a component from standard input; for the gateway itself.
     #[command(name = compile::COMMAND, hide = true)]
     Compile {
@@ -107,6 +113,7 @@ fn main() -> ExitCode {
             simulate(&simulate::Asked { scenario, policies: policy, seed, state_dir }, json, html.as_deref())
         }
         Command::Completions { shell } => completions(shell),
+        Command::Plugin(asked) => plugin::run(asked),
         Command::Compile { output, metered } => compile::child(&output, metered),
     };
     match outcome {

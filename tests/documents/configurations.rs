@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use toml::{Table, Value};
 
 use super::blocks::{Block, documents};
 use super::{START, plugins};
+use crate::harness::guests::target;
 use crate::harness::{Gateway, certificates, component};
 
 /// What stands before lines of a table.
@@ -122,10 +124,30 @@ fn make_files(value: &mut Value, folder: &Path) {
     table.iter_mut().for_each(|(_, value)| make_files(value, folder));
 }
 
+fn is_configuration(block: &Block) -> bool {
+    block.words[0] == "toml" && block.setting("scenario").is_none()
+}
+
+/// A scenario is passed by the plugin that its fence names.
+#[test]
+fn every_scenario_is_passed() {
+    let folder = tempfile::tempdir().unwrap();
+    for block in documents().iter().flat_map(|document| &document.blocks) {
+        let Some(plugin) = block.setting("scenario") else { continue };
+        let file = folder.path().join("scenario.toml");
+        fs::write(&file, &block.text).unwrap();
+        let mut sluice = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        sluice.args(["plugin", "test", plugin, "--calls", "1000", "--scenario"]).arg(&file);
+        let output = sluice.arg("--state-dir").arg(target().join("sluice-state")).output().unwrap();
+        let said = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
+        assert!(output.status.success(), "{}: {said}", block.place);
+    }
+}
+
 #[test]
 fn every_configuration_passes_the_check() {
     for document in documents().iter().filter(|document| !document.path.ends_with(START)) {
-        for block in document.blocks.iter().filter(|block| block.words[0] == "toml") {
+        for block in document.blocks.iter().filter(|block| is_configuration(block)) {
             if block.setting("file").is_some() {
                 continue;
             }

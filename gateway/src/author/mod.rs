@@ -4,6 +4,11 @@
 //! A [`Workshop`] loads components. A [`Stage`] is an upstream as plugins see it: endpoints, their figures, and a clock that
 //! stands still until it is moved on. A [`Rig`] is a use on a stage, with a slot for each of its workers.
 
+pub mod bench;
+pub mod build;
+pub mod inspect;
+pub mod kit;
+pub mod new;
 mod request;
 mod rig;
 pub mod simulate;

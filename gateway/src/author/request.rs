@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
 use crate::message::{BodyPrefix, RequestHead, Scheme};
 
@@ -64,4 +64,18 @@ impl Asked {
             prefix: BodyPrefix::default(),
         })
     }
+}
+
+/// The request of a client with that number, which stands wherever a policy may look for a key: in the address, the fields
+/// `x-user` and `cookie` (`user`), the path and the query parameter `user`. There are 65,536 of them.
+pub(super) fn numbered(number: u32) -> Arc<RequestHead> {
+    let [_, _, high, low] = number.to_be_bytes();
+    let value = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("none"));
+    let mut asked = Asked::default().of([10, 0, high, low].into());
+    asked.target = format!("/{number}?user={number}").parse().unwrap_or(asked.target);
+    asked
+        .field(HeaderName::from_static("x-user"), value(number.to_string()))
+        .field(header::USER_AGENT, HeaderValue::from_static("sluice"))
+        .field(header::COOKIE, value(format!("user={number}")))
+        .head()
 }

@@ -52,6 +52,11 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 impl Problems {
+    /// One that belongs to no line.
+    pub fn of(file: &str, message: String) -> Problems {
+        Problems(vec![Problem { file: file.to_owned(), line: 0, key: String::new(), message }])
+    }
+
     /// By line, each once.
     pub fn new(mut problems: Vec<Problem>) -> Problems {
         problems.sort_by_key(|problem| problem.line);

@@ -66,6 +66,11 @@ impl Compiler {
         Ok(Self { program, cache, metered: false, temporary: AtomicU64::new(0) })
     }
 
+    /// Where the compiled code is.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
     /// The same for code that counts what it executes: for authors, never for traffic.
     pub fn metered(self) -> Self {
         Self { metered: true, ..self }

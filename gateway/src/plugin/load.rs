@@ -89,6 +89,8 @@ pub struct Plugin {
     pub(super) ticker: Arc<Ticker>,
     /// Its code counts what it executes.
     pub(super) metered: bool,
+    /// Bytes of an instance's memories before it is configured.
+    pub memory_at_rest: usize,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -119,6 +121,7 @@ impl Plugin {
         let mut instance = Instance::bare(self, &Use::new(nobody, keys)?, 0, true)?;
         let described = instance
             .call(Phase::Running, Duration::from_millis(500), |guests, store| guests.lifecycle.call_describe(store));
+        self.memory_at_rest = instance.memory();
         let said = described.map_err(|failure| LoadError::Failed("describe", failure))?;
         let brief = |text: String| text.chars().filter(|c| !c.is_control()).take(200).collect();
         self.description = Description {
@@ -184,6 +187,7 @@ impl Host {
             pre,
             ticker: self.ticker.clone(),
             metered: self.compiler.metered,
+            memory_at_rest: 0,
         };
         plugin.describe(limits, keys)?;
         Ok(Arc::new(plugin))
@@ -221,6 +225,14 @@ fn look_at(bytes: &[u8]) -> Result<(), LoadError> {
         Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Err(LoadError::CoreModule),
         _ => Err(LoadError::NotWasm),
     }
+}
+
+/// Whether a component may import this.
+///
+/// # Errors
+/// What the gateway says of it.
+pub fn check_import(name: &str) -> Result<(), LoadError> {
+    if wasi::is_inert(name) { Ok(()) } else { check_contract(name) }
 }
 
 /// An interface of the contract has to be of a version that this gateway speaks.

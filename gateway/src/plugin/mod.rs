@@ -44,7 +44,7 @@ pub use hooks::Hook;
 pub use inheritance::Inheritance;
 pub use instance::Meters;
 pub use legacy::{Legacy, Part};
-pub use load::{Description, Digest, Host, LARGEST, Plugin};
+pub use load::{Description, Digest, Host, LARGEST, Plugin, check_import};
 pub use sealing::SealingKeys;
 pub use slot::{Notice, Slot};
 pub use state_dir::{FileError, StateDir, read_key};

@@ -63,13 +63,21 @@ impl StateDir {
     /// # Errors
     /// If there is no place for the code.
     pub fn compiler(&self) -> Result<Compiler, LoadError> {
+        self.compiler_into("compiled")
+    }
+
+    /// The same for a folder of that name here.
+    ///
+    /// # Errors
+    /// If there is no place for the code.
+    pub fn compiler_into(&self, folder: &str) -> Result<Compiler, LoadError> {
         let program = if cfg!(target_os = "linux") {
             // This very program, also when another version has been installed over it.
             PathBuf::from("/proc/self/exe")
         } else {
             std::env::current_exe().map_err(|error| LoadError::Host(format!("this program: {error}")))?
         };
-        Compiler::new(program, self.0.join("compiled"))
+        Compiler::new(program, self.0.join(folder))
     }
 
     /// The key that is kept here, made when it is first asked for.

@@ -1,0 +1,167 @@
+//! The tools of an author: what a component is, whether it keeps what it promises, what it costs.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::harness::guests::{self, built_guest, built_ins, workspace};
+
+/// What is asked of `sluice plugin`, with compiled code kept for all tests.
+fn plugin(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    command.arg("plugin").args(arguments).arg("--state-dir").arg(guests::target().join("sluice-state"));
+    command.output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&out(output)).unwrap_or_else(|error| panic!("{error}: {}{}", out(output), err(output)))
+}
+
+/// A scenario in a folder of its own.
+fn scenario(content: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.toml");
+    std::fs::write(&file, content).unwrap();
+    let name = text(&file).to_owned();
+    (folder, name)
+}
+
+#[test]
+fn every_default_plugin_passes_its_own_scenario() {
+    std::thread::scope(|scope| {
+        let tests = built_ins().into_iter().map(|name| {
+            scope.spawn(move || {
+                let file = workspace().join("plugins").join(&name).join("scenario.toml");
+                let output = plugin(&["test", &name, "--scenario", text(&file), "--calls", "20000"]);
+                assert!(output.status.success(), "{}{}", out(&output), err(&output));
+            })
+        });
+        let tests: Vec<_> = tests.collect();
+        tests.into_iter().for_each(|test| test.join().unwrap());
+    });
+}
+
+#[test]
+fn the_same_seed_gives_the_same_report() {
+    let ask = |seed| plugin(&["test", "random", "--seed", seed, "--calls", "2000", "--json"]);
+    let (first, again, other) = (ask("7"), ask("7"), ask("8"));
+    assert!(first.status.success(), "{}", err(&first));
+    assert_eq!(out(&first), out(&again));
+    assert_eq!((json(&first)["seed"].as_u64(), json(&other)["seed"].as_u64()), (Some(7), Some(8)));
+}
+
+#[test]
+fn a_promise_that_is_not_kept_names_the_event_and_the_seed() {
+    let (_folder, file) =
+        scenario("\n\n[[step]]\nname = \"never b\"\nrequest = { times = 5 }\nexpect = { never = [\"b\"] }\n");
+    let output = plugin(&["test", "round-robin", "--scenario", &file, "--seed", "11", "--calls", "10"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = out(&output);
+    assert!(said.contains("FAILED  steps"), "{said}");
+    let broke = "event 2: step 1 at line 3 (never b): expected never b, went there (seed 11)";
+    assert!(said.contains(broke), "{said}");
+    let output = plugin(&["test", "round-robin", "--scenario", &file, "--calls", "10", "--json"]);
+    let report = json(&output);
+    let steps = report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "steps").unwrap();
+    assert_eq!((report["passed"].as_bool(), steps["event"].as_u64()), (Some(false), Some(2)));
+}
+
+#[test]
+fn all_mistakes_of_a_scenario_are_told_with_their_lines() {
+    let (_folder, file) = scenario(
+        "sede = 1\n[claims]\naffinity = { header = \"x\", cookie = \"y\" }\n[[step]]\nhealth = { nobody = \"unhealthy\" }\n\
+         [[step]]\nexpect = { only = [\"a\"] }\n",
+    );
+    let output = plugin(&["test", "random", "--scenario", &file]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains(":1: sede: unknown key \"sede\"; did you mean \"seed\"?"), "{}", err(&output));
+    let content = std::fs::read_to_string(&file).unwrap().replace("sede", "seed");
+    std::fs::write(&file, content).unwrap();
+    let said = err(&plugin(&["test", "random", "--scenario", &file]));
+    for part in
+        [":3: claims.affinity: expected one of", ":5: step[0].health.nobody: no endpoint", ":7: step[1].expect: "]
+    {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+}
+
+#[test]
+fn a_plugin_that_is_wrong_is_told_in_words_and_hangs_nobody() {
+    let (_folder, not_wasm) = scenario("no component");
+    let spins = built_guest("spin");
+    let cases = [
+        (not_wasm.as_str(), "not a WebAssembly component"),
+        ("/nowhere/mine.wasm", "no such file"),
+        (text(&spins), "deadline"),
+    ];
+    for (file, reason) in cases {
+        let output = plugin(&["test", file, "--calls", "100"]);
+        assert_eq!(output.status.code(), Some(1), "{file}");
+        let said = out(&output) + &err(&output);
+        assert!(said.contains(reason), "{file}: {said}");
+    }
+    for (guest, reason) in [
+        ("spin_at_start", "deadline"),
+        ("spin_in_configure", "deadline"),
+        ("trap_always", "trap"),
+        ("out_of_range", "invalid answer"),
+        ("wants_http", "wasi:http"),
+        ("newer", "contract"),
+        ("refuses", "refuses its configuration"),
+    ] {
+        let file = built_guest(guest);
+        let output = plugin(&["test", text(&file), "--calls", "100"]);
+        assert_eq!(output.status.code(), Some(1), "{guest}");
+        let said = out(&output) + &err(&output);
+        assert!(said.contains(reason), "{guest}: {said}");
+    }
+}
+
+#[test]
+fn what_a_component_is_stands_in_its_inspection() {
+    let output = plugin(&["inspect", "sticky-session", "--json"]);
+    assert!(output.status.success(), "{}", err(&output));
+    let found = json(&output);
+    assert_eq!(found["says"]["name"], "sticky-session");
+    assert_eq!(found["hooks"], serde_json::json!(["selection", "response"]));
+    assert_eq!(found["contract"], serde_json::json!(["0.1.0"]));
+    assert!(found["says"]["config_schema"]["properties"]["cookie"].is_object(), "{found}");
+    assert!(found["memory_at_rest"].as_u64() > Some(0) && found["compiled_size"].as_u64() > Some(0), "{found}");
+    assert!(found["producers"].as_array().unwrap().iter().any(|made| made["name"] == "Rust"), "{found}");
+    assert!(found["imports"].as_array().unwrap().iter().all(|import| import["refused"].is_null()), "{found}");
+
+    let wants = built_guest("wants_http");
+    let output = plugin(&["inspect", text(&wants)]);
+    assert_eq!(output.status.code(), Some(1));
+    let refused = out(&output).lines().any(|line| line.contains("wasi:http") && line.contains(": refused"));
+    assert!(refused && err(&output).contains("plugins do not get"), "{}{}", out(&output), err(&output));
+}
+
+#[test]
+fn what_calls_cost_is_measured() {
+    let output = plugin(&["bench", "least-connections", "--alone", "--json"]);
+    assert!(output.status.success(), "{}", err(&output));
+    let costs = json(&output);
+    let rows = costs.as_array().unwrap();
+    let sizes: Vec<_> = rows.iter().map(|row| row["endpoints"].as_u64().unwrap()).collect();
+    assert_eq!(sizes, [3, 100, 1_000]);
+    for row in rows {
+        let number = |key: &str| row[key].as_f64().unwrap();
+        assert!(number("ns") > 0.0 && number("instructions") > 50.0 && number("host_calls") >= 1.0, "{row}");
+    }
+    let instructions = |row: usize| rows[row]["instructions"].as_f64().unwrap();
+    assert!(instructions(2) > instructions(0) * 10.0, "more endpoints, more to do: {costs}");
+}

@@ -168,8 +168,12 @@ fn calls(rig: &mut Rig, hook: Hook, requests: &[Arc<RequestHead>], count: u32) -
     for (_, head) in (0..count).zip(requests.iter().cycle()) {
         let moment = rig.moment();
         match hook {
-            Hook::Selection => drop(rig.slot(0).select(head, &members, &[], moment)?),
-            Hook::Routing => drop(rig.slot(0).route(&mut head.clone(), moment)?),
+            Hook::Selection => {
+                rig.slot(0).select(head, &members, &[], moment)?;
+            }
+            Hook::Routing => {
+                rig.slot(0).route(&mut head.clone(), moment)?;
+            }
             _ => {
                 let endpoint = members.endpoints.first().cloned();
                 let mut head_of_answer = ResponseHead { headers: HeaderMap::new(), endpoint, ..Default::default() };

@@ -21,7 +21,7 @@ pub enum BuildError {
     #[error("{0} failed")]
     Failed(String),
     /// A file cannot be read or written.
-    #[error("{}: {1}", .0.display())]
+    #[error("{file}: {1}", file = .0.display())]
     File(PathBuf, io::Error),
 }
 
@@ -94,8 +94,20 @@ impl Tools<'_> {
         self.run("wit-bindgen", bindings, install)?.shown()?;
         // Nothing of WASI is needed, so nothing of it is imported: a reactor that only allocates.
         let compile = [
-            "cc", "-target", "wasm32-wasi", "-mexec-model=reactor", "-O2", "-s", "-Wall", "-Werror", "-Igenerated",
-            "-o", "generated/core.wasm", "plugin.c", "generated/plugin.c", "generated/plugin_component_type.o",
+            "cc",
+            "-target",
+            "wasm32-wasi",
+            "-mexec-model=reactor",
+            "-O2",
+            "-s",
+            "-Wall",
+            "-Werror",
+            "-Igenerated",
+            "-o",
+            "generated/core.wasm",
+            "plugin.c",
+            "generated/plugin.c",
+            "generated/plugin_component_type.o",
         ];
         let python = self.folder.join(".venv/bin/python");
         let compiled = match python.is_file() {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
@@ -21,6 +22,8 @@ pub struct Asked {
     pub headers: HeaderMap,
     /// Who sent it.
     pub client: IpAddr,
+    /// Its body.
+    pub body: Bytes,
 }
 
 impl Default for Asked {
@@ -32,6 +35,7 @@ impl Default for Asked {
             target: PathAndQuery::from_static("/"),
             headers: HeaderMap::new(),
             client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+            body: Bytes::new(),
         }
     }
 }
@@ -51,7 +55,7 @@ impl Asked {
 
     /// As hooks are shown it.
     pub fn head(self) -> Arc<RequestHead> {
-        let Self { method, authority, target, headers, client } = self;
+        let Self { method, authority, target, headers, client, body } = self;
         Arc::new(RequestHead {
             method,
             version: Version::HTTP_11,
@@ -61,7 +65,7 @@ impl Asked {
             headers,
             client,
             server_name: None,
-            prefix: BodyPrefix::default(),
+            prefix: BodyPrefix { bytes: body, complete: true },
         })
     }
 }

@@ -9,7 +9,7 @@ use sluice_gateway::author::bench::{Bench, bench};
 use sluice_gateway::author::build::build;
 use sluice_gateway::author::inspect::inspect;
 use sluice_gateway::author::kit::{Test, test};
-use sluice_gateway::author::new::{Begins, Language, Project, new};
+use sluice_gateway::author::new::{Begins, Language, Project, Start, new};
 use sluice_gateway::author::{AuthorError, Workshop};
 use sluice_gateway::observe;
 
@@ -26,6 +26,10 @@ pub(crate) enum Plugin {
         /// The language that it is written in.
         #[arg(long = "lang", value_name = "LANGUAGE", default_value = "rust")]
         language: Language,
+        /// An example to begin with, in its own language: ab-cookie, gpu-memory, prefix-affinity, rate-aware, tenant-breaker,
+        /// time-of-day.
+        #[arg(long, value_name = "EXAMPLE", conflicts_with_all = ["hooks", "language"])]
+        example: Option<String>,
         /// The folder to make. Default: its name.
         #[arg(long, value_name = "FOLDER")]
         folder: Option<PathBuf>,
@@ -92,9 +96,10 @@ pub(crate) struct How {
 pub(crate) fn run(asked: Plugin) -> Result<(), String> {
     let said = |error: AuthorError| error.to_string();
     match asked {
-        Plugin::New { name, hooks, language, folder } => {
+        Plugin::New { name, hooks, language, example, folder } => {
             let folder = folder.unwrap_or_else(|| PathBuf::from(&name));
-            println!("{}", new(&Project { name, hooks, language, folder }).map_err(|error| error.to_string())?);
+            let begins = example.map_or(Start::Hooks(hooks, language), Start::Example);
+            println!("{}", new(&Project { name, begins, folder }).map_err(|error| error.to_string())?);
             Ok(())
         }
         Plugin::Build { folder } => {

@@ -82,7 +82,13 @@ impl Check {
     }
 
     fn broken(name: &str, broken: &Broken) -> Self {
-        Self { name: name.into(), passed: false, found: broken.message.clone(), event: Some(broken.event), slow: broken.slow }
+        Self {
+            name: name.into(),
+            passed: false,
+            found: broken.message.clone(),
+            event: Some(broken.event),
+            slow: broken.slow,
+        }
     }
 
     fn of(name: &str, kept: Result<String, Broken>) -> Self {

@@ -80,6 +80,7 @@ pub(super) fn head(request: &Request, number: u32) -> Result<Arc<RequestHead>, S
             .map_err(|error| format!("{}: {error}", request.method))?,
         target: target.parse().map_err(|error| format!("path {target:?}: {error}"))?,
         headers: fields(&request.headers, number)?,
+        body: at(&request.body).into(),
         client: at(&request.client).parse().map_err(|error| format!("client {:?}: {error}", at(&request.client)))?,
         ..Asked::default()
     };

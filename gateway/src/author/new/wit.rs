@@ -22,20 +22,11 @@ pub(super) const CONTRACT: &[(&str, &str)] = &[
     ("worlds.wit", include_str!("../../../../wit/worlds.wit")),
 ];
 
-/// What a plugin with these hooks exports and may import.
-pub(super) fn world(routing: bool, selection: bool, response: bool) -> String {
-    let lines = [
-        (routing, "import", "upstreams"),
-        (selection, "import", "members"),
-        (selection, "import", "endpoints"),
-        (routing, "export", "routing"),
-        (selection, "export", "selection"),
-        (response, "export", "response"),
-    ];
-    let lines = lines.into_iter().filter(|(wanted, ..)| *wanted);
-    let lines: String = lines.map(|(_, way, name)| format!("  {way} sluice:plugin/{name}@0.1.0;\n")).collect();
+/// The world of a plugin that imports and exports these beside what every plugin does.
+pub(super) fn world(interfaces: &[(&str, &str)]) -> String {
+    let lines: String = interfaces.iter().map(|(way, name)| format!("  {way} sluice:plugin/{name}@0.1.0;\n")).collect();
     format!(
-        "package local:plugin;\n\n/// What this plugin answers, and what it may ask. More hooks: `feedback`, `timer`, `state`.\n\
+        "package local:plugin;\n\n/// What this plugin answers, and what it may ask beside `base`.\n\
          world plugin {{\n  include sluice:plugin/base@0.1.0;\n{lines}}}\n"
     )
 }

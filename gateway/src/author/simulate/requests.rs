@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fastrand::Rng;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -82,6 +83,7 @@ impl<'s> Requests<'s> {
             target: recorded.path.parse().unwrap_or(plain.target),
             headers: HeaderMap::new(),
             client: recorded.client.unwrap_or(plain.client),
+            body: Bytes::new(),
         };
         Request { key: recorded.key, head: asked.head(), work, gateway, worker }
     }

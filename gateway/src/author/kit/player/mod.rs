@@ -15,7 +15,9 @@ use crate::config::model::WhenAllBad;
 use crate::endpoint::{Endpoint, InFlight, Rules};
 use crate::message::RequestHead;
 use crate::observe::StandingClock;
-use crate::plugin::{Ended, Failure, FailureKind, Hook, Named, Outcome, OutcomeKind, Plugin, ResponseHead, Routed, Selected};
+use crate::plugin::{
+    Ended, Failure, FailureKind, Hook, Named, Outcome, OutcomeKind, Plugin, ResponseHead, Routed, Selected,
+};
 use crate::upstream::Refused;
 
 /// How often outcomes are handed over, as in a gateway.
@@ -155,6 +157,11 @@ impl Player {
         let worker = (self.events as usize - 1) % self.workers;
         let mut gone = Gone { head: Some(head), ..Gone::default() };
         let mut tag = 0;
+        if let Some(head) = gone.head.as_mut().and_then(Arc::get_mut) {
+            let shown = self.rig.slot(worker).hold_body().min(head.prefix.bytes.len());
+            head.prefix.complete = shown == head.prefix.bytes.len();
+            head.prefix.bytes.truncate(shown);
+        }
         if self.has(Hook::Routing) {
             let routed = gone.head.as_mut().map(|head| self.rig.route(worker, head)).transpose();
             tag = self.routed(routed.map_err(self.failed(Hook::Routing))?, &mut gone);

@@ -73,6 +73,9 @@ pub(in crate::author::kit) struct Request {
     /// Who sends it: an address.
     #[serde(default = "somebody")]
     pub(in crate::author::kit) client: String,
+    /// Body.
+    #[serde(default)]
+    pub(in crate::author::kit) body: String,
     /// Time between two of them.
     #[serde(default = "millisecond")]
     pub(in crate::author::kit) every: Time,

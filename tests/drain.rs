@@ -1,12 +1,16 @@
 //! The gateway stops when it is asked to, and every request that it has accepted is answered first.
 
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::task::JoinSet;
 
 use crate::harness::echo::SWITCH;
+use crate::harness::frames::{ACK, Frames, GOAWAY, Outcome, PING, frame, get};
+use crate::harness::supervised::activated;
 use crate::harness::{Ask, Client, Configuration, Echo, Gateway, Origin, Raw, within};
 
+/// G6.
 #[tokio::test]
 async fn sigterm_under_load_answers_every_accepted_request() {
     let origins: [Origin; 3] = Origin::several().await;
@@ -48,6 +52,7 @@ async fn sigterm_under_load_answers_every_accepted_request() {
     gateway.log.wait_for("stopped", |_| true).await;
 }
 
+/// G6.
 #[tokio::test]
 async fn what_is_in_hand_is_finished_and_says_that_the_connection_closes() {
     let origin = Origin::start("a").await;
@@ -73,6 +78,56 @@ async fn what_is_in_hand_is_finished_and_says_that_the_connection_closes() {
     assert!(gateway.ended().await.success());
 }
 
+/// G6: at the first request that an origin sees, the gateway has not even said that it is ready.
+#[tokio::test]
+async fn told_to_end_as_soon_as_it_serves_it_answers_what_it_has() {
+    let origin = Origin::start("a").await;
+    for _ in 0..10 {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut early = Raw::to(address).await;
+        early.say("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n").await;
+        origin.hold();
+        let configuration = Configuration::of(&[&origin]).tables(&format!("[[listener]]\naddress = \"{address}\"\n"));
+        let mut gateway = Gateway::begin_by(&configuration, |command| activated(&command, socket));
+        origin.holds(1).await;
+        gateway.terminate();
+        gateway.log.wait_for("draining", |_| true).await;
+        origin.release();
+        assert!(early.hear_until("\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+        assert!(gateway.ended().await.success());
+    }
+}
+
+/// G6: in two steps (RFC 9113 §6.8), so that what was sent before it heard of the first one is answered.
+#[tokio::test]
+async fn a_client_of_http2_is_told_twice_and_what_crosses_that_is_answered() {
+    let origin = Origin::start("a").await;
+    let mut gateway = Gateway::start(&Configuration::of(&[&origin])).await;
+    let mut client = Frames::tls(&gateway).await;
+    client.say(get(1, "/")).await;
+    assert_eq!(client.outcome(1).await, Outcome::Answered(200));
+    gateway.terminate();
+    let (mut farewell, mut ping) = (None, None);
+    while farewell.is_none() || ping.is_none() {
+        let heard = client.hear().await.expect("a farewell");
+        match (heard.kind, heard.flags) {
+            (GOAWAY, _) => farewell = Some(heard.payload),
+            (PING, 0) => ping = Some(heard.payload),
+            _ => {}
+        }
+    }
+    let last_stream_and_no_error = |last: u32| [last.to_be_bytes(), [0; 4]].concat();
+    assert_eq!(farewell.unwrap(), last_stream_and_no_error(u32::MAX >> 1));
+    client.say(get(3, "/")).await;
+    assert_eq!(client.outcome(3).await, Outcome::Answered(200));
+    client.say(frame(PING, ACK, 0, &ping.unwrap())).await;
+    let farewell = client.hear_until(|frame| frame.kind == GOAWAY).await.expect("a second farewell");
+    assert_eq!(farewell.payload, last_stream_and_no_error(3));
+    assert_eq!(client.hear().await, None);
+    assert!(gateway.ended().await.success());
+}
+
 #[tokio::test]
 async fn idle_connections_do_not_keep_it_from_stopping() {
     let origin = Origin::start("a").await;
@@ -85,6 +140,7 @@ async fn idle_connections_do_not_keep_it_from_stopping() {
     assert!(gateway.ended().await.success());
 }
 
+/// G6.
 #[tokio::test]
 async fn what_does_not_finish_in_time_is_given_up() {
     let origin = Origin::start("a").await;
@@ -165,6 +221,7 @@ async fn streams_have_an_end_too() {
     assert_eq!(gateway.log.wait_for("cut off at the end of `drain`", |_| true).await.number("connections"), 1);
 }
 
+/// G6.
 #[tokio::test]
 async fn a_second_sigterm_does_not_wait_for_streams() {
     let origin = Echo::answers(SWITCH).await;

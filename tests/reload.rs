@@ -74,6 +74,7 @@ impl Session {
     }
 }
 
+/// G5.
 #[tokio::test]
 async fn two_hundred_reloads_under_load_lose_nothing() {
     let origins: [Origin; 3] = Origin::several().await;

@@ -64,6 +64,7 @@ async fn traffic(gateway: Arc<Gateway>, progress: Arc<Progress>, name: &'static 
     ids
 }
 
+/// G3; a thousand are among what `zero_loss` does.
 #[tokio::test]
 async fn a_hundred_swaps_under_load_lose_nothing_and_mix_nothing() {
     let (origins, held_origin) = (Origin::several::<2>().await, Origin::start("held").await);

@@ -8,7 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::JoinSet;
 
 use crate::harness::certificates;
-use crate::harness::{Ask, Client, Configuration, Gateway, Origin, component, eventually, within};
+use crate::harness::echo::SWITCH;
+use crate::harness::{Ask, Client, Configuration, Echo, Gateway, Origin, Raw, component, eventually, within};
 
 /// A request whose answer begins that session of the backend's own.
 fn login(id: &str) -> Ask {
@@ -124,6 +125,33 @@ async fn without_anybody_to_take_over_from_it_just_starts() {
     let gateway = Gateway::start_by(&Configuration::of(&[&origin]), take_over).await;
     gateway.log.wait_for("nobody to take over from", |_| true).await;
     assert_eq!(Client::h1(&gateway).await.get("/").await.status, 200);
+}
+
+/// It may take as long as its longest stream.
+#[tokio::test]
+async fn one_that_is_told_to_end_is_nobody_to_take_over_from() {
+    let echo = Echo::answers(SWITCH).await;
+    let configuration = Configuration::at(&[("echo", echo.address)]);
+    let mut old = Gateway::start(&configuration).await;
+    let upgrade = "GET / HTTP/1.1\r\nhost: app.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let mut held = Raw::tls(&old).await;
+    held.say(upgrade).await;
+    held.hear_until("\r\n\r\n").await;
+    let take_over = |mut command: std::process::Command| {
+        command.arg("--take-over");
+        command
+    };
+    let mut new = old.restarted_by(take_over).await;
+    new.log.wait_for("nobody to take over from", |_| true).await;
+    let mut raw = Raw::tls(&new).await;
+    raw.say(upgrade).await;
+    assert!(raw.hear_until("\r\n\r\n").await.starts_with("HTTP/1.1 101"));
+    held.say("still there").await;
+    assert_eq!(held.hear(11).await, b"still there");
+    held.end().await;
+    assert!(old.ended().await.success());
+    // Its end has closed nobody else's door.
+    drop(new.successor().await);
 }
 
 #[tokio::test]

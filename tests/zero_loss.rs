@@ -13,8 +13,6 @@ use crate::harness::streams::Streams;
 use crate::harness::supervised::activated;
 use crate::harness::{Configuration, Echo, Gateway, component, echo};
 
-/// Clients of each way to connect.
-const EACH: usize = 3;
 const USES: [&str; 3] = ["all/routing/stamp", "app/selection/stamp", "all/response/stamp"];
 
 /// How much of everything.
@@ -24,6 +22,8 @@ struct Measure {
     /// So many things are done to the gateway, and so many of them are bad.
     times: usize,
     bad: usize,
+    /// Clients of each way to connect.
+    clients: usize,
     /// Streams of each kind.
     streams: usize,
 }
@@ -33,7 +33,7 @@ impl Measure {
     fn whole(requests: u64, times: usize, bad: usize) -> Self {
         let asked = std::env::var("REQUESTS").ok();
         let requests = asked.map_or(requests, |text| text.parse().expect("REQUESTS is a number"));
-        Self { requests, times, bad, streams: 50 }
+        Self { requests, times, bad, clients: 16, streams: 50 }
     }
 
     /// Requests between two things that are done.
@@ -49,7 +49,7 @@ impl Measure {
 }
 
 /// About a hundredth of what the long tests do.
-const SOME: Measure = Measure { requests: 1_500, times: 10, bad: 2, streams: 5 };
+const SOME: Measure = Measure { requests: 1_500, times: 10, bad: 2, clients: 4, streams: 5 };
 
 /// What a test begins with, and is held against at its end.
 struct Scene {
@@ -113,7 +113,7 @@ impl Scene {
     }
 
     fn clients(&self, kills: bool) -> Clients {
-        Clients::start(self.address, EACH, kills)
+        Clients::start(self.address, self.measure.clients, kills)
     }
 
     /// What became of all of it.
@@ -125,7 +125,7 @@ impl Scene {
         let (words, streams) = (self.streams.words(), self.streams.finish().await);
         let Tally { connections, moved, failures, .. } = &tally;
         eprintln!(
-            "{what}: {} requests ({} POST) over {connections} connections in {} s, {moved} moved to another one unsent; {} \
+            "{what}: {} requests ({} POST) over {connections} connections in {} s, {moved} moved to another one; {} \
              failures, {} POST without a known end; {streams} streams, {words} words, none cut; 95 %: fewer than {:.1} in a million",
             tally.answered(),
             tally.posts(),
@@ -197,7 +197,7 @@ async fn kills(measure: Measure) {
         clients.pass(measure.pace() / 4).await;
         origin.come_back().await;
     }
-    let most = measure.times * EACH * 3;
+    let most = measure.times * measure.clients * 3;
     let tally = scene.settle("origins killed", clients).await;
     assert!(tally.unknown() <= most, "{} POSTs failed: more than were under way", tally.unknown());
 }
@@ -289,13 +289,8 @@ async fn a_hundred_origins_killed() {
 /// G6.
 #[tokio::test]
 #[ignore = "minutes"]
-async fn ten_restarts_by_take_over() {
-    restarts(Measure::whole(100_000, 10, 0), None).await;
-}
-
-/// G6.
-#[tokio::test]
-#[ignore = "minutes"]
-async fn ten_restarts_of_a_service() {
-    restarts(Measure::whole(100_000, 10, 0), socket()).await;
+async fn twenty_restarts() {
+    let half = Measure::whole(100_000, 10, 0);
+    restarts(half, None).await;
+    restarts(half, socket()).await;
 }

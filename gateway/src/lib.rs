@@ -41,4 +41,4 @@ pub mod tls;
 pub mod upstream;
 
 pub use check::{CheckError, Findings, check, schema};
-pub use start::{Gateway, StartError};
+pub use start::{Gateway, Prepared, StartError};

@@ -13,8 +13,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use sluice_gateway::author::simulate;
 use sluice_gateway::config::Problems;
 use sluice_gateway::plugin::compile;
-use sluice_gateway::{Gateway, StartError, demo};
+use sluice_gateway::{Gateway, Prepared, StartError, demo};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -126,7 +127,8 @@ fn main() -> ExitCode {
 }
 
 fn run(config: PathBuf, state_dir: Option<PathBuf>, take_over: bool) -> Result<(), String> {
-    serve(Some("--take-over"), move || Gateway::start(&config, state_dir, take_over).map_err(said))
+    let serving = |prepared: Prepared| prepared.serve().map_err(said);
+    serve(Some("--take-over"), move || Prepared::new(&config, state_dir, take_over).map_err(said), serving)
 }
 
 fn check(config: &std::path::Path, state_dir: Option<PathBuf>) -> Result<(), String> {
@@ -184,11 +186,13 @@ fn simulate(asked: &simulate::Asked, json: bool, html: Option<&std::path::Path>)
 
 fn show(folder: &std::path::Path) -> Result<(), String> {
     let demo = demo::prepare(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    serve(None, move || {
-        let gateway = Gateway::start(&demo.config, Some(demo.state_dir.clone()), false).map_err(said)?;
+    let (config, state_dir) = (demo.config.clone(), demo.state_dir.clone());
+    let serving = move |prepared: Prepared| {
+        let gateway = prepared.serve().map_err(said)?;
         println!("{}", demo.guide());
         Ok(gateway)
-    })
+    };
+    serve(None, move || Prepared::new(&config, Some(state_dir), false).map_err(said), serving)
 }
 
 /// Looks at all files on SIGHUP, drains on the first SIGTERM or SIGINT; the second one does not wait. On SIGUSR2 another gateway
@@ -196,7 +200,8 @@ fn show(folder: &std::path::Path) -> Result<(), String> {
 /// and a signal that nobody hears would end it.
 fn serve(
     taking_over: Option<&'static str>,
-    start: impl FnOnce() -> Result<Gateway, String> + Send + 'static,
+    prepare: impl FnOnce() -> Result<Prepared, String> + Send + 'static,
+    serving: impl FnOnce(Prepared) -> Result<Gateway, String> + Send + 'static,
 ) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
@@ -211,11 +216,14 @@ fn serve(
                 _ = interrupt.recv() => {}
             }
         };
-        let mut gateway = tokio::select! {
-            started = tokio::task::spawn_blocking(start) => started.map_err(|error| error.to_string())??,
+        let prepared = tokio::select! {
+            prepared = spawn_blocking(prepare) => prepared.map_err(|error| error.to_string())??,
             // Nothing is served yet, so nothing is to be drained.
             () = asked_to_end() => std::process::exit(0),
         };
+        // From here on clients may wait for their answers.
+        let serving = spawn_blocking(move || serving(prepared));
+        let mut gateway = serving.await.map_err(|error| error.to_string())??;
         // One that has a successor was not asked to end.
         let mut asked = loop {
             tokio::select! {
@@ -225,7 +233,7 @@ fn serve(
                 _ = hand_over.recv() => succeed(taking_over),
             }
         };
-        let mut drained = tokio::task::spawn_blocking(move || gateway.drain());
+        let mut drained = spawn_blocking(move || gateway.drain());
         loop {
             tokio::select! {
                 drained = &mut drained => return drained.map_err(|error| error.to_string()),

@@ -14,10 +14,10 @@ use crate::config::model::Config;
 use crate::config::{self, KeyPath, Problem, Problems};
 use crate::control::{self, Order, Predecessor};
 use crate::observe::{self, Connections};
-use crate::plugin::{FileError, LoadError, StateDir, builtin};
+use crate::plugin::{Digest, FileError, Host, LoadError, Notice, StateDir, builtin};
 use crate::server;
 use crate::socket::Sockets;
-use crate::state::{Builder, Change, Leave, Serving, Share, sealing_keys};
+use crate::state::{Builder, Built, Change, Leave, Serving, Share, sealing_keys};
 use crate::supervisor;
 
 /// Changes that wait for a worker.
@@ -47,6 +47,22 @@ pub enum StartError {
     TakeOver(io::Error),
 }
 
+/// Everything that a gateway needs, and no client has come in yet: it may be dropped as if it had never been.
+#[derive(Debug)]
+pub struct Prepared {
+    host: Arc<Host>,
+    file: PathBuf,
+    loaded: Digest,
+    state_dir: StateDir,
+    sockets: Arc<Sockets>,
+    admin: Option<(SocketAddr, TcpListener)>,
+    notices: mpsc::Sender<Notice>,
+    noticed: mpsc::Receiver<Notice>,
+    started: SystemTime,
+    built: Built,
+    before: Option<Predecessor>,
+}
+
 /// A gateway that serves.
 #[derive(Debug)]
 pub struct Gateway {
@@ -58,13 +74,13 @@ pub struct Gateway {
     handed_over: bool,
 }
 
-impl Gateway {
-    /// Reads the configuration, builds everything, and serves. Logging starts on the way. With `take_over`, a gateway that runs
-    /// with the same file and state folder hands over what it has, and ends when this one serves; it serves on otherwise.
+impl Prepared {
+    /// Reads the configuration and builds everything, which may take a while. Logging starts on the way. With `take_over`, a
+    /// gateway that runs with the same file and state folder is asked for what it has; it serves on until [`serve`](Self::serve).
     ///
     /// # Errors
     /// All that is wrong with the configuration and what it names, or what the system does not give.
-    pub fn start(file: &Path, state_dir: Option<PathBuf>, take_over: bool) -> Result<Self, StartError> {
+    pub fn new(file: &Path, state_dir: Option<PathBuf>, take_over: bool) -> Result<Self, StartError> {
         let started = SystemTime::now();
         let loaded = control::digest(file)?;
         let config = config::load(file, &builtin::names())?;
@@ -94,6 +110,16 @@ impl Gateway {
             }
         };
         sockets.close_rest();
+        let file = file.to_owned();
+        Ok(Self { host, file, loaded, state_dir, sockets, admin, notices, noticed, started, built, before })
+    }
+
+    /// Takes clients from now on, and lets the gateway go that it takes over from.
+    ///
+    /// # Errors
+    /// If that one does not tell what it has, or the system does not give threads.
+    pub fn serve(self) -> Result<Gateway, StartError> {
+        let Self { host, file, loaded, state_dir, sockets, admin, notices, noticed, started, built, mut before } = self;
         if let Some(before) = &mut before {
             // What has changed while this was built.
             before.bring_state().map_err(StartError::TakeOver)?;
@@ -109,7 +135,7 @@ impl Gateway {
         let (workers, threads) = start_workers(shares, &connections)?;
         let setup = control::Setup {
             host,
-            file: file.to_owned(),
+            file,
             loaded,
             state_dir,
             sockets,
@@ -130,9 +156,11 @@ impl Gateway {
         }
         tracing::info!(target: "sluice", workers = workers.len(), "ready");
         supervisor::ready();
-        Ok(Self { workers, threads, orders: ordering, end, handed_over: false })
+        Ok(Gateway { workers, threads, orders: ordering, end, handed_over: false })
     }
+}
 
+impl Gateway {
     /// Looks at all files now: the configuration, and what it names. Does not wait for that.
     pub fn reload(&self) {
         // Full: so many looks are to come that one more says nothing new.
@@ -146,7 +174,8 @@ impl Gateway {
     }
 
     /// Takes nothing new, lets what is going on finish, at most for `timeouts.drain`, and returns.
-    pub fn drain(self) {
+    pub fn drain(mut self) {
+        self.end.close_door();
         let leave = if self.handed_over { Leave::AtNextAnswer } else { Leave::Soon };
         let mut begun = Vec::with_capacity(self.workers.len());
         for worker in &self.workers {

@@ -1,12 +1,14 @@
 //! Every request by its number, in the books of both sides: clients that want exactly one answer to each, with that number in
 //! it, and what origins have written down.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::process::{Books, NUMBER, ROUTED};
@@ -26,11 +28,16 @@ enum Way {
     Kept,
     /// HTTP/1.1, a connection for each request.
     Fresh,
-    /// HTTP/2.
+    /// HTTP/2, several requests at a time over one connection.
     H2,
 }
 
 const WAYS: [Way; 3] = [Way::Kept, Way::Fresh, Way::H2];
+/// So many clients share a connection of HTTP/2.
+const SHARE: usize = 4;
+
+/// A connection, between two requests or, over HTTP/2, beside them.
+type Line = Arc<Mutex<Option<Client>>>;
 
 /// What became of requests.
 #[derive(Debug, Default)]
@@ -40,7 +47,8 @@ pub struct Tally {
     /// POSTs that were answered with 502 where an origin was killed: whether they had come to it could not be known.
     unknown: Vec<u64>,
     pub connections: u64,
-    /// Requests that found their connection ended before they were sent, and went over another one.
+    /// Requests that went over another connection, since theirs had ended before they were sent, or its GOAWAY said that nobody
+    /// had begun with them (RFC 9113 §6.8).
     pub moved: u64,
     /// Everything else.
     pub failures: Vec<String>,
@@ -66,6 +74,12 @@ impl Tally {
         self.moved += other.moved;
         self.failures.extend(other.failures);
     }
+}
+
+/// A GOAWAY that was no fault of anybody's has left it out.
+fn is_left_out(error: &hyper::Error) -> bool {
+    let said = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    said.is_some_and(|said| said.is_go_away() && said.is_remote() && said.reason() == Some(h2::Reason::NO_ERROR))
 }
 
 fn is_post(number: u64) -> bool {
@@ -99,8 +113,12 @@ impl Clients {
         let [next, answered, failures] = Default::default();
         let shared = Shared { address, next, answered, failures, stop: AtomicBool::default(), kills, http1, h2 };
         let (shared, mut senders) = (Arc::new(shared), JoinSet::new());
-        for way in WAYS.into_iter().cycle().take(each * WAYS.len()) {
-            senders.spawn(send(shared.clone(), way));
+        for way in WAYS {
+            let shares = if way == Way::H2 { SHARE } else { 1 };
+            let lines: Vec<Line> = (0..each.div_ceil(shares)).map(|_| Line::default()).collect();
+            for number in 0..each {
+                senders.spawn(send(shared.clone(), way, lines[number / shares].clone()));
+            }
         }
         Self { shared, senders, began: Instant::now() }
     }
@@ -146,13 +164,12 @@ impl Clients {
     }
 }
 
-async fn send(shared: Arc<Shared>, way: Way) -> Tally {
+async fn send(shared: Arc<Shared>, way: Way, line: Line) -> Tally {
     let mut tally = Tally::default();
-    let mut client: Option<Client> = None;
     while !shared.stop.load(Ordering::SeqCst) && !shared.has_enough() {
         let number = shared.next.fetch_add(1, Ordering::SeqCst);
         let began = Instant::now();
-        let outcome = shared.exchange(way, number, &mut client, &mut tally).await;
+        let outcome = shared.exchange(way, number, &line, &mut tally).await;
         match outcome.and_then(|answer| shared.verdict(number, &answer)) {
             Ok(true) => tally.answered.push(number),
             Ok(false) => tally.unknown.push(number),
@@ -172,44 +189,48 @@ impl Shared {
         self.failures.load(Ordering::SeqCst) >= ENOUGH
     }
 
-    /// One request and its answer. One that was never sent, since its connection had ended before, goes over another, as
-    /// every client does it.
-    async fn exchange(
-        &self,
-        way: Way,
-        number: u64,
-        client: &mut Option<Client>,
-        tally: &mut Tally,
-    ) -> Result<Answer, String> {
+    /// One request and its answer. One that nobody has got goes over another connection, as every client does it; the books
+    /// say whether that was true.
+    async fn exchange(&self, way: Way, number: u64, line: &Line, tally: &mut Tally) -> Result<Answer, String> {
         for _ in 0..TRIES {
-            if way == Way::Fresh {
-                *client = None;
-            }
-            let is_open = match client.as_mut() {
-                Some(open) => open.is_open().await,
-                None => false,
-            };
-            if !is_open {
-                tally.connections += 1;
-                let settings = if way == Way::H2 { &self.h2 } else { &self.http1 };
-                let opened = Client::try_over_tls(self.address, settings.clone()).await;
-                *client = Some(opened.map_err(|error| format!("no connection: {error}"))?);
-            }
-            let Some(open) = client.as_mut() else { continue };
+            let mut client = self.connection(way, line, tally).await?;
             let id = number.to_string();
             let path = format!("/{id}");
             let ask = if is_post(number) { Ask::post(&path, id.clone()) } else { Ask::get(&path) };
-            match open.try_ask(ask.header(NUMBER, &id)).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) if error.is_canceled() => tally.moved += 1,
-                Err(error) => {
-                    *client = None;
-                    return Err(format!("no answer: {error:?}"));
+            match client.try_ask(ask.header(NUMBER, &id)).await {
+                Ok(answer) => {
+                    if way == Way::Kept {
+                        *line.lock().await = Some(client);
+                    }
+                    return Ok(answer);
                 }
+                Err(error) if error.is_canceled() || is_left_out(&error) => tally.moved += 1,
+                Err(error) => return Err(format!("no answer: {error:?}")),
             }
-            *client = None;
         }
         Err("all connections end at once".to_owned())
+    }
+
+    /// The one of before if it is still open, else a new one.
+    async fn connection(&self, way: Way, line: &Line, tally: &mut Tally) -> Result<Client, String> {
+        let mut line = line.lock().await;
+        let mut kept = line.take();
+        if let Some(client) = &mut kept
+            && !client.is_open().await
+        {
+            kept = None;
+        }
+        let client = match kept {
+            Some(client) => client,
+            None => {
+                tally.connections += 1;
+                let settings = if way == Way::H2 { &self.h2 } else { &self.http1 };
+                let opened = Client::try_over_tls(self.address, settings.clone()).await;
+                opened.map_err(|error| format!("no connection: {error}"))?
+            }
+        };
+        *line = client.again();
+        Ok(client)
     }
 
     /// True if it is the right answer, from one version of the plugins; false if nobody can know it.

@@ -241,6 +241,14 @@ impl Client {
         }
     }
 
+    /// The same connection once more, for requests at the same time; none over HTTP/1.1.
+    pub fn again(&self) -> Option<Self> {
+        match &self.sender {
+            Sender::Http1(_) => None,
+            Sender::Http2(sender) => Some(Self { sender: Sender::Http2(sender.clone()), scheme: self.scheme }),
+        }
+    }
+
     /// True while the gateway keeps the connection open for more.
     pub async fn is_open(&mut self) -> bool {
         match &mut self.sender {

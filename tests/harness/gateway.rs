@@ -71,11 +71,23 @@ impl Gateway {
         command(self.folder.path()).arg("--take-over").output().unwrap()
     }
 
-    async fn listening(mut command: Command, folder: Arc<TempDir>) -> Self {
+    /// Starts it by another command, and does not wait: nobody knows yet where it listens.
+    pub fn begin_by(configuration: &Configuration, by: impl FnOnce(Command) -> Command) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        configuration.write(folder.path());
+        let command = by(command(folder.path()));
+        Self::begin(command, Arc::new(folder))
+    }
+
+    fn begin(mut command: Command, folder: Arc<TempDir>) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::read(child.stderr.take().unwrap());
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut gateway = Self { secure: nowhere, plain: nowhere, log, child, folder, stopped: false };
+        Self { secure: nowhere, plain: nowhere, log, child, folder, stopped: false }
+    }
+
+    async fn listening(command: Command, folder: Arc<TempDir>) -> Self {
+        let mut gateway = Self::begin(command, folder);
         for listener in [0, 1] {
             let event = gateway.log.wait_for("listening", |event| event.0["listener"] == listener).await;
             let address = event.text("address").parse().unwrap();

@@ -64,14 +64,18 @@ impl End {
         }
     }
 
-    /// Nothing is going on any more: the other gateway, if there is one, hears what has changed last.
-    pub fn drained(self, handed_over: bool) {
-        if let Some(Door { path, identity }) = self.door
+    /// Whoever comes from now on finds nobody to take over from: this gateway is about to let its sockets go.
+    pub fn close_door(&mut self) {
+        if let Some(Door { path, identity }) = self.door.take()
             && about(&path).is_ok_and(|now| now == identity)
         {
             // If it is gone, so much the better.
             let _ = fs::remove_file(path);
         }
+    }
+
+    /// Nothing is going on any more: the other gateway, if there is one, hears what has changed last.
+    pub fn drained(self, handed_over: bool) {
         drop(self.drained);
         if let Some(thread) = self.thread.filter(|_| handed_over) {
             let _ = thread.join();

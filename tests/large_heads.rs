@@ -1,7 +1,7 @@
 //! What is large, or many, is refused at its limit, and takes no more memory than that.
 
 use crate::harness::raw::refusal;
-use crate::harness::{Configuration, Gateway, Origin, Raw};
+use crate::harness::{Ask, Client, Configuration, Gateway, Origin, Raw};
 
 /// A15: the same many in fewer fields.
 #[tokio::test]
@@ -51,6 +51,24 @@ async fn a15_large_heads_take_no_more_memory_than_their_limit() {
         assert!(after < before + 2 * open * (64 << 10) + (24 << 20), "grew from {before} to {after} bytes");
     }
     assert_eq!(unfinished.len() as u64, open);
+}
+
+/// A15: over HTTP/2, and it is told of.
+#[tokio::test]
+async fn a15_a_list_of_fields_that_is_too_large_is_431_over_http2_too() {
+    let origin = Origin::start("a").await;
+    let gateway = Gateway::start(&Configuration::of(&[&origin])).await;
+    let mut client = Client::h2(&gateway).await;
+    for (size, status) in [(30_000, 200), (33_000, 431), (60_000, 431), (30_000, 200)] {
+        let ask = Ask::get(&format!("/{size}")).header("x-long", &"a".repeat(size));
+        let answer = client.ask(ask).await;
+        assert_eq!(answer.status, status, "{size}");
+        let line = gateway.exchange(&format!("/{size}")).await;
+        assert_eq!(line.number("status"), u64::from(status), "{size}");
+        let said = if status == 200 { "" } else { "sluice; error=http_request_error" };
+        assert!(answer.header("proxy-status").starts_with(said), "{answer:?}");
+    }
+    assert_eq!(origin.requests(), 2);
 }
 
 #[tokio::test]

@@ -180,6 +180,24 @@ async fn where_it_is_not_configured_a_header_is_a_bad_request() {
 }
 
 #[tokio::test]
+async fn what_has_come_behind_its_header_by_the_end_is_answered() {
+    let origin = Origin::start("a").await;
+    let mut gateway = gateway(&origin, "").await;
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        let mut client = Raw::plain(&gateway).await;
+        client.say([LINE, GET].concat()).await;
+        clients.push(client);
+    }
+    gateway.terminate();
+    for client in &mut clients {
+        let heard = client.hear_all().await;
+        assert!(heard.starts_with("HTTP/1.1 200 OK\r\n"), "{heard:?}");
+    }
+    assert!(gateway.ended().await.success());
+}
+
+#[tokio::test]
 async fn connections_of_before_end_when_the_header_is_wanted() {
     let origin = Origin::start("a").await;
     let plain = Configuration::of(&[&origin]);

@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use drive::End;
 
 use super::client_io::ClientIo;
-use super::drain::LINGER;
+use super::drain::{LINGER, given_up};
 use super::gate::{Admission, Gate};
 use super::goodbye;
 use super::guard::http1::Scanner;
@@ -164,15 +164,9 @@ impl Connection {
 
     /// What a connection begins with, for `limit` at most; one that is to end does not wait that long.
     async fn before_requests<T>(&self, limit: Duration, beginning: impl Future<Output = T>) -> Option<T> {
-        let over = async {
-            tokio::select! {
-                () = self.admission.over() => tokio::time::sleep(self.worker.linger()).await,
-                () = self.asked_to_leave() => tokio::time::sleep(LINGER).await,
-            }
-        };
         tokio::select! {
             begun = tokio::time::timeout(limit, beginning) => begun.ok(),
-            () = over => None,
+            () = given_up(&self.worker, &self.admission, &self.activity) => None,
         }
     }
 
@@ -251,7 +245,8 @@ impl Connection {
             .max_pending_accept_reset_streams(resets)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX));
+            // Of what is larger than that, hyper tells nobody: it is refused with a record before.
+            .max_header_list_size(u32::try_from(header_bytes.saturating_mul(2)).unwrap_or(u32::MAX));
         let mut connection = pin!(builder.serve_connection(io, self.service()));
         if let End::HeadStalled(_) = self.drive(connection.as_mut(), true).await {
             // Lets it hear of that, and says goodbye for it.

@@ -1,10 +1,13 @@
 //! The end of a worker: it takes nothing new, lets clients go, and waits for what is going on.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use super::gate::Admission;
 use super::worker::Worker;
+use crate::observe::Activity;
 use crate::state::Leave;
 
 /// How long an idle connection is kept open for one more request when it is to end: a request that is already on its
@@ -14,6 +17,14 @@ pub(super) const LINGER: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// What a connection may take to end when its time is over.
 const LATE: Duration = Duration::from_secs(1);
+
+/// Ready when a connection that has begun no request is waited for no longer: it is to end, or others need its place.
+pub(super) async fn given_up(worker: &Worker, admission: &Admission, activity: &Activity) {
+    tokio::select! {
+        () = admission.over() => sleep(worker.linger()).await,
+        () = poll_fn(|context| activity.poll_asked_to_leave(context)) => sleep(LINGER).await,
+    }
+}
 
 impl Worker {
     /// How long an idle connection is kept that is to end.

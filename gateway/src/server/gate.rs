@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local, unconstrained};
 use tokio::time::{sleep, timeout};
 
+use super::drain::given_up;
 use super::worker::{Open as Opened, Worker};
 use super::{connection, farewell, proxy_protocol};
 use crate::observe::panics::survived;
@@ -205,7 +206,10 @@ async fn announced(
     let entrance = gate.entrance();
     let limit = worker.plan().config.timeouts.handshake;
     let balancers = entrance.settings.proxy_protocol.as_deref().unwrap_or_default();
-    let client = Box::pin(proxy_protocol::client(&mut stream, balancer, balancers, limit, &admission)).await;
+    let client = tokio::select! {
+        client = Box::pin(proxy_protocol::client(&mut stream, balancer, balancers, limit)) => client,
+        () = given_up(&worker, &admission, &open.activity) => None,
+    };
     let Some(client) = client else { return };
     if let Some(address) = counted(&entrance, client)
         && let Err(why) = worker.counts_for(&mut open, address)

@@ -10,8 +10,6 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::gate::Admission;
-
 /// Begins a header of version 2 (§2.2); no line of version 1 is shorter.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Begins one of version 1 (§2.1).
@@ -46,20 +44,16 @@ enum HeaderError {
 
 /// The client of a connection that `balancer` has opened, by the header, of which no byte more is read; the balancer where the
 /// connection is its own, or of a kind that has no such address. None if it is to be closed: without a good header within `limit`,
-/// or not from one of the `balancers`, or since all are to end.
+/// or not from one of the `balancers`.
 pub(super) async fn client(
     stream: &mut TcpStream,
     balancer: SocketAddr,
     balancers: &[IpNet],
     limit: Duration,
-    admission: &Admission,
 ) -> Option<SocketAddr> {
     let address = balancer.ip().to_canonical();
     let read = match balancers.iter().any(|network| network.contains(&address)) {
-        true => tokio::select! {
-            read = timeout(limit, header(stream)) => read.unwrap_or(Err(HeaderError::Late)),
-            () = admission.over() => return None,
-        },
+        true => timeout(limit, header(stream)).await.unwrap_or(Err(HeaderError::Late)),
         false => Err(HeaderError::Stranger),
     };
     match read {

@@ -13,6 +13,9 @@ use super::{Arrival, HOPS_MAX, Refusal, Upgrade, authority, connection, forwarde
 use crate::config::model::{Limits, UnderscoreHeaders};
 use crate::message::{BodyPrefix, RequestHead, Scheme, cookies, fields, target};
 
+/// What each field of a list counts besides its name and value, bytes (RFC 9113 §10.5.1).
+const FIELD_SIZE: usize = 32;
+
 /// A request that was taken in.
 #[derive(Debug)]
 pub struct Intake {
@@ -28,7 +31,7 @@ pub struct Intake {
 }
 
 /// Checks and cleans a request. Method and headers move out of `parts` if it is taken in. Of the `limits` it knows those of
-/// the number of fields and of the target.
+/// the number of fields and of the target, and of HTTP/2 that of their size.
 pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, limits: &Limits) -> Result<Intake, Refusal> {
     if parts.headers.len() + inner_items(&parts.headers) > limits.headers {
         return Err(Refusal::TooManyFields);
@@ -42,8 +45,8 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, limits: &Limits) -> Res
     let authority = check_host(uri, headers, version, arrival.entrance.address)?;
     check_tenant(&authority, arrival)?;
     check_length(headers)?;
-    if version == Version::HTTP_2 && headers.values().any(has_blank_edge) {
-        return Err(Refusal::Syntax("a field value begins or ends with white space"));
+    if version == Version::HTTP_2 {
+        check_list(headers, limits.header_bytes)?;
     }
     let underscores = arrival.entrance.settings.underscore_headers;
     if underscores == UnderscoreHeaders::Refuse && headers.keys().any(is_ambiguous) {
@@ -83,6 +86,18 @@ pub fn request(parts: &mut Parts, arrival: &Arrival<'_>, limits: &Limits) -> Res
         prefix: BodyPrefix::default(),
     };
     Ok(Intake { head, upgrade, trailers, expects_continue })
+}
+
+/// What the guard sees to where HTTP/1 is spoken, of a list of fields: its size (RFC 9113 §10.5.1), and the edges of values.
+fn check_list(headers: &HeaderMap, most: usize) -> Result<(), Refusal> {
+    let mut size = 0;
+    for (name, value) in headers {
+        if has_blank_edge(value) {
+            return Err(Refusal::Syntax("a field value begins or ends with white space"));
+        }
+        size += name.as_str().len() + value.len() + FIELD_SIZE;
+    }
+    if size > most { Err(Refusal::HeadTooLong) } else { Ok(()) }
 }
 
 /// What HTTP/1 would trim, and HTTP/2 must not carry (RFC 9113 §8.2.1): whoever reads next would see another value.

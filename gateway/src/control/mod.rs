@@ -10,7 +10,7 @@ mod reload;
 mod slots;
 mod swap;
 mod upkeep;
-mod watch;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -51,14 +51,14 @@ impl Look {
 
 /// The files that are watched, and what was seen of them.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub struct Watch {
     files: watch::Sender<BTreeSet<PathBuf>>,
     changed: mpsc::Receiver<PathBuf>,
 }
 
 impl Watch {
     /// Watches nothing yet. Needs a runtime around it.
-    pub(super) fn start() -> Self {
+    pub fn start() -> Self {
         let (files, wanted) = watch::channel(BTreeSet::new());
         let (tell, changed) = mpsc::channel(1);
         tokio::spawn(async move {
@@ -70,7 +70,7 @@ impl Watch {
 
     /// Watches these and no others from now on. A file that was not watched before is news in any case: since it was read, it
     /// may have been replaced.
-    pub(super) fn follow(&self, files: BTreeSet<PathBuf>) {
+    pub fn follow(&self, files: BTreeSet<PathBuf>) {
         self.files.send_if_modified(|watched| {
             *watched != files && {
                 *watched = files;
@@ -80,14 +80,14 @@ impl Watch {
     }
 
     /// Watches nothing any more, whatever comes.
-    pub(super) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         // Whoever tells of changes ends, and what it has told is not heard.
         self.changed.close();
         while self.changed.try_recv().is_ok() {}
     }
 
     /// The next file that may have changed.
-    pub(super) async fn changed(&mut self) -> Option<PathBuf> {
+    pub async fn changed(&mut self) -> Option<PathBuf> {
         self.changed.recv().await
     }
 }

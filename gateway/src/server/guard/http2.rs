@@ -54,7 +54,7 @@ const TINY: u32 = 5;
 
 /// What is known of one connection.
 #[derive(Debug)]
-pub(in crate::server) struct Guard {
+pub struct Guard {
     incoming: Walk,
     outgoing: Walk,
     /// Frames that brought nothing, less what was served since; below zero: served ahead.
@@ -76,7 +76,7 @@ pub(in crate::server) struct Guard {
 
 impl Guard {
     /// For a connection that begins `now`; `most_resets` in thirty seconds.
-    pub(in crate::server) fn new(most_resets: u32, now: Instant) -> Self {
+    pub fn new(most_resets: u32, now: Instant) -> Self {
         Self {
             incoming: Walk::behind(PREFACE),
             outgoing: Walk::default(),
@@ -93,7 +93,7 @@ impl Guard {
     }
 
     /// Bytes from the client, in order. The clock is read only for frames that a client seldom sends.
-    pub(in crate::server) fn received(&mut self, mut bytes: &[u8], clock: impl Fn() -> Instant) {
+    pub fn received(&mut self, mut bytes: &[u8], clock: impl Fn() -> Instant) {
         while let Some(frame) = self.incoming.next(&mut bytes) {
             self.in_block = false;
             if let Some(code) = frame.fault()
@@ -124,7 +124,7 @@ impl Guard {
     }
 
     /// Bytes to the client, in order.
-    pub(in crate::server) fn sent(&mut self, mut bytes: &[u8], clock: impl Fn() -> Instant) {
+    pub fn sent(&mut self, mut bytes: &[u8], clock: impl Fn() -> Instant) {
         while let Some(frame) = self.outgoing.next(&mut bytes) {
             match frame.kind {
                 DATA if frame.length > 0 => {
@@ -138,17 +138,17 @@ impl Guard {
     }
 
     /// True while a header block has begun and is not complete.
-    pub(in crate::server) fn waits_for_headers(&self) -> bool {
+    pub fn waits_for_headers(&self) -> bool {
         self.continues || (self.in_block && self.incoming.is_in_payload())
     }
 
     /// What was too much; nothing that comes later is of interest then.
-    pub(in crate::server) fn excess(&self) -> Option<Cut> {
+    pub fn excess(&self) -> Option<Cut> {
         self.excess
     }
 
     /// GOAWAY (RFC 9113 §6.8), if it can be said now: not in the middle of another frame.
-    pub(in crate::server) fn go_away(&self) -> Option<[u8; 17]> {
+    pub fn go_away(&self) -> Option<[u8; 17]> {
         let [a, b, c, d] = self.last_stream.to_be_bytes();
         let frame = [0, 0, 8, 7, 0, 0, 0, 0, 0, a, b, c, d, 0, 0, 0, self.code];
         self.outgoing.is_between_frames().then_some(frame)

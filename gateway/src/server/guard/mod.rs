@@ -10,7 +10,7 @@ use std::io::IoSlice;
 use std::time::Instant;
 
 use http1::Scanner;
-pub(super) use http2::Guard as Frames;
+pub use http2::Guard as Frames;
 
 use crate::observe::Activity;
 use crate::proxy::headers::Refusal;

@@ -158,6 +158,12 @@ async fn hooks_may_answer_themselves() {
     let reply = client.ask(Ask::get("/").header("x-reply", "418")).await;
     assert_eq!((reply.status.as_u16(), reply.text()), (418, "from the guest"));
     assert_eq!(reply.header("content-type"), "text/x-guest");
+    for (status, length) in [("204", None), ("205", Some("0")), ("304", None)] {
+        let reply = Client::h1(&gateway).await.ask(Ask::get("/").header("x-reply", status)).await;
+        let said = (reply.status.as_str(), reply.text(), reply.header("content-type"));
+        assert_eq!(said, (status, "", "text/x-guest"), "no content, though the guest brings some");
+        assert_eq!(reply.headers("content-length").first().copied(), length);
+    }
     assert_eq!(client.ask(Ask::get("/").header("x-reject", "429")).await.status, 429);
     assert_eq!(client.ask(Ask::post("/", "body").header("x-reject", "429")).await.status, 429);
     assert_eq!(origin.requests(), 0);

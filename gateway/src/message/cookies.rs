@@ -29,7 +29,7 @@ pub fn join(headers: &mut HeaderMap) {
         return;
     }
     let mut joined = BytesMut::with_capacity(length);
-    for field in headers.get_all(COOKIE) {
+    for field in headers.get_all(COOKIE).iter().filter(|field| !field.is_empty()) {
         if !joined.is_empty() {
             joined.extend_from_slice(b"; ");
         }
@@ -85,6 +85,7 @@ mod tests {
             (&[b"a=1"], &[b"a=1"]),
             (&[b"a=1", b"b=2", b"c=3"], &[b"a=1; b=2; c=3"]),
             (&[b"", b"a=\xff"], &[b"a=\xff"]),
+            (&[b"a=1", b"", b"b=2", b""], &[b"a=1; b=2"]),
             (&[b"", b""], &[b""]),
         ];
         for (fields, expected) in cases {

@@ -136,14 +136,18 @@ impl Cause {
     /// The answer in full: status, fields, and a short plain body.
     pub fn answer(self) -> (StatusCode, HeaderMap, Bytes) {
         let (status, error) = self.status();
-        let (mut headers, body) = match self {
+        let (mut headers, mut body) = match self {
             Cause::Replied(_, _, reply) => (reply.headers, reply.body),
             Cause::Redirected(location) => (HeaderMap::from_iter([(LOCATION, location)]), Bytes::new()),
             // No fault of anybody: the answer to a question that ends here.
             Cause::Refused(Refusal::LastHop) => (HeaderMap::new(), Bytes::new()),
             cause => cause.page(status, error),
         };
-        if status != StatusCode::NO_CONTENT {
+        // Whoever answers, these have no content, and 205 says so by its length (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
+        if matches!(status.as_u16(), 204 | 205 | 304) {
+            body = Bytes::new();
+        }
+        if !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
         (status, headers, body)

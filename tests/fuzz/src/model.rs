@@ -136,9 +136,8 @@ fn check(fields: &Fields, known: &Known<'_>) -> Option<()> {
 fn hop_down(fields: &mut Fields) -> Option<()> {
     let first = values(fields, "max-forwards").first().map(|value| value.to_vec());
     let digits = first.filter(|first| !first.is_empty() && first.iter().all(u8::is_ascii_digit));
-    let Some(left) = digits.and_then(|digits| String::from_utf8(digits).ok()?.parse::<u32>().ok()) else {
-        return Some(());
-    };
+    let Some(digits) = digits else { return Some(()) };
+    let left = digits.iter().fold(0_u64, |left, digit| (left * 10 + u64::from(digit - b'0')).min(u32::MAX.into()));
     let left = left.checked_sub(1)?;
     fields.retain(|(name, _)| name != "max-forwards");
     fields.push(("max-forwards".into(), left.to_string().into()));

@@ -90,7 +90,9 @@ fn read(mut bytes: &[u8]) -> Vec<Seen> {
             Err(error) => panic!("{error}: {}", bytes.escape_ascii()),
         };
         bytes = &bytes[length..];
-        let line = format!("{} {}", request.method.unwrap_or_default(), request.path.unwrap_or_default());
+        // As `http` writes it: a scheme in lower case, and a path in any case.
+        let target = http::Uri::try_from(request.path.unwrap_or_default()).expect("hyper takes it");
+        let line = format!("{} {target}", request.method.unwrap_or_default());
         let named = |name: &str| {
             let fields = request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
             fields.map(|field| field.value.trim_ascii()).collect::<Vec<_>>()

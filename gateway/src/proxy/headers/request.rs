@@ -122,17 +122,20 @@ fn check_method(method: &Method, headers: &mut HeaderMap) -> Result<(), Refusal>
         Method::CONNECT => Err(Refusal::Connect),
         Method::TRACE => Err(Refusal::Trace),
         Method::OPTIONS => {
-            let Some(left) =
-                headers.get(MAX_FORWARDS).and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok())
-            else {
-                return Ok(());
-            };
+            let Some(left) = headers.get(MAX_FORWARDS).and_then(hops_left) else { return Ok(()) };
             let left = left.checked_sub(1).ok_or(Refusal::LastHop)?;
             headers.insert(MAX_FORWARDS, left.into());
             Ok(())
         }
         _ => Ok(()),
     }
+}
+
+/// The number, or the largest that is known here where it is larger (RFC 9110 §7.6.2); none where it is no number.
+fn hops_left(value: &HeaderValue) -> Option<u32> {
+    let digits = value.to_str().ok()?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(u32::MAX))
 }
 
 /// The forms of RFC 9112 §3.2, and the path in normal form.
@@ -425,13 +428,15 @@ mod tests {
 
     #[test]
     fn options_has_a_last_hop() {
-        let cases = [("0", Err(Refusal::LastHop)), ("1", Ok("0")), ("10", Ok("9")), ("x", Ok("x"))];
+        let cases = [("0", Err(Refusal::LastHop)), ("1", Ok("0")), ("10", Ok("9")), ("x", Ok("x")), ("+5", Ok("+5"))];
         for (before, expected) in cases {
             let field = format!("max-forwards: {before}");
             let found = take(&["OPTIONS / 1.1", "host: a", &field]);
             let found = found.as_ref().map(|intake| intake.head.headers[MAX_FORWARDS].to_str().expect("text"));
             assert_eq!(found.map_err(|refusal| *refusal), expected, "{before}");
         }
+        let huge = take(&["OPTIONS / 1.1", "host: a", "max-forwards: 99999999999"]).expect("taken in");
+        assert_eq!(huge.head.headers[MAX_FORWARDS], "4294967294", "the lesser of that and the largest known");
         assert!(take(&["GET / 1.1", "host: a", "max-forwards: 0"]).is_ok());
     }
 

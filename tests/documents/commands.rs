@@ -83,6 +83,9 @@ fn check(place: &str, line: &str) {
             let path = arguments.iter().skip_while(|argument| **argument != "--path").nth(1);
             assert!(path.is_none_or(|path| workspace().join(path).exists()), "{place}: no folder {path:?}");
         }
+        [script, ..] if script.starts_with("tests/") => {
+            assert!(workspace().join(script).is_file(), "{place}: no {script}")
+        }
         ["curl", arguments @ ..] => check_flags(place, "curl", &["--help", "all"], arguments),
         [program, ..] => assert!(TRUSTED.contains(program), "{place}: nobody knows the program {program:?}"),
     }

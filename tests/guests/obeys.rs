@@ -1,9 +1,7 @@
 //! Does what the request says: `x-script` holds edits and an answer, in hexadecimal. For `tests/fuzz`, whose `plugin_answers` has the
 //! same reader, and knows what has to become of each edit.
 
-use sluice_plugin::{
-    Issues, NoConfig, Plugin, Request, Response, ResponseHead, Routing, Setup, response, routing,
-};
+use sluice_plugin::{Issues, NoConfig, Plugin, Request, Response, ResponseHead, Routing, Setup, response, routing};
 
 struct Guest;
 sluice_plugin::export!(Guest: Routing, Response);
@@ -29,7 +27,8 @@ struct Edit {
 fn script(request: &Request) -> Option<([u8; 3], Vec<Edit>)> {
     let text = request.header("x-script")?;
     let digits = text.as_bytes().chunks_exact(2);
-    let bytes: Vec<u8> = digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()).collect::<Option<_>>()?;
+    let bytes: Vec<u8> =
+        digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()).collect::<Option<_>>()?;
     let (answer, mut rest) = bytes.split_first_chunk::<3>()?;
     let mut edits = Vec::new();
     while let [kind, name, value, more @ ..] = rest {
@@ -84,7 +83,9 @@ impl Response for Guest {
                     0 => head.set_header(&name, &value),
                     1 => head.append_header(&name, &value),
                     2 => head.remove_header(&name),
-                    6 => head.set_status(value.chars().fold(0, |status: u16, digit| status.wrapping_mul(256) | digit as u16)),
+                    6 => head.set_status(
+                        value.chars().fold(0, |status: u16, digit| status.wrapping_mul(256) | digit as u16),
+                    ),
                     _ => Ok(()),
                 };
             }

@@ -50,7 +50,7 @@ pub fn compile_if_asked() {
     if arguments.next().is_some_and(|argument| argument == compile::COMMAND)
         && let Some(output) = arguments.next()
     {
-        let compiled = compile::child(Path::new(&output));
+        let compiled = compile::child(Path::new(&output), false);
         std::process::exit(compiled.is_err_and(|error| {
             eprint!("{error}");
             true

@@ -145,8 +145,8 @@ fn check_calls(plugin: &Arc<Plugin>) {
         let _ = slot.route(&mut head, moment);
         let _ = slot.select(&head, &Arc::default(), &[], moment);
         let _ = slot.respond(&head, &mut response, &ended, moment);
-        slot.observe();
-        slot.tick(moment.now_us);
+        let _ = slot.observe();
+        let _ = slot.tick(moment.now_us);
     }
     assert_eq!(owner.counters().failures(FailureKind::HostPanic), 0, "the host panicked");
 }

@@ -14,8 +14,9 @@ use sluice_gateway::control::watch::Watch;
 
 /// `link` leads to one of the first two; `data` to one of the folders `v1` and `v2`, as Kubernetes has it.
 const FILES: [&str; 4] = ["a", "b", "link", "data/file"];
-/// Longer than anything that the watcher waits for by itself.
-const LONG: Duration = Duration::from_secs(60);
+/// As long as the watcher waits for by itself, and so often without a word: then all has been said. One long wait would do, but for
+/// a clock that, standing still, may jump over a shorter wait when another thread speaks.
+const QUIET: (Duration, usize) = (Duration::from_millis(2_500), 20);
 
 /// Where files are, and what is known of them.
 struct Place {
@@ -80,9 +81,10 @@ impl Place {
 
     /// Whoever is told reads.
     async fn hear(&mut self, watch: &mut Watch, most: Duration) -> bool {
-        let Ok(Some(path)) = tokio::time::timeout(most, watch.changed()).await else { return false };
+        let Ok(told) = tokio::time::timeout(most, watch.changed()).await else { return false };
+        let path = told.expect("it goes on watching");
         self.told += 1;
-        let content = fs::read(&path).ok();
+        let content = read(&path);
         // As if the third word were lost, where it is of a link.
         if !(PLANTED && self.told == 3 && path.ends_with("link")) {
             self.known.insert(path, content);
@@ -115,11 +117,13 @@ fn check(data: &[u8]) {
                 (_, what) => place.act(what, step[1]),
             }
         }
-        while place.hear(&mut watch, LONG).await {
+        let mut silent = 0;
+        while silent < QUIET.1 {
+            silent = if place.hear(&mut watch, QUIET.0).await { 0 } else { silent + 1 };
             assert!(place.told <= FILES.len() * (place.happened + 1), "told {} times", place.told);
         }
         for file in &place.followed {
-            let held = fs::read(file).ok().filter(|_| file.exists());
+            let held = read(file);
             let known = place.known.get(file).cloned().flatten();
             // What is gone serves on.
             assert!(
@@ -131,6 +135,15 @@ fn check(data: &[u8]) {
             );
         }
     });
+}
+
+/// What a file holds, if there is one.
+fn read(file: &Path) -> Option<Vec<u8>> {
+    match fs::read(file) {
+        Ok(content) => Some(content),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => panic!("{}: {error}", file.display()),
+    }
 }
 
 fn prepare(folder: &Path) {

@@ -62,8 +62,10 @@ pub(super) fn writable_name(name: &str) -> Result<HeaderName, EditError> {
     if fields::writable(&name) { Ok(name) } else { Err(EditError::Forbidden) }
 }
 
-/// A field value: no CR, LF, NUL or other control character (RFC 9110 §5.5).
+/// A field value: no CR, LF, NUL or other control character. Blanks around it are none of it (RFC 9110 §5.5), and make a message
+/// of HTTP/2 that must be refused (RFC 9113 §8.2.1).
 pub(super) fn value(value: &str) -> Result<HeaderValue, EditError> {
+    let value = value.trim_matches([' ', '\t']);
     let parsed = if value.is_ascii() {
         HeaderValue::from_str(value).ok()
     } else {
@@ -203,5 +205,22 @@ impl Edits {
         self.count += 1;
         self.size += size;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_one_line_without_blanks_around_it() {
+        let good: [(&str, &[u8]); 5] =
+            [("a b", b"a b"), (" a\t", b"a"), ("\t", b""), ("a\tb", b"a\tb"), ("\u{e9} ", b"\xe9")];
+        for (text, expected) in good {
+            assert_eq!(value(text).map(|value| value.as_bytes().to_vec()).ok().as_deref(), Some(expected), "{text:?}");
+        }
+        for text in ["a\r\nb", "a\n", "\0", "\u{7f}", "\u{100}"] {
+            assert!(value(text).is_err(), "{text:?}");
+        }
     }
 }

@@ -13,7 +13,7 @@ pub mod guard;
 mod hints;
 mod pace;
 mod protocol;
-mod proxy_protocol;
+pub mod proxy_protocol;
 mod roll;
 mod stream;
 mod worker;

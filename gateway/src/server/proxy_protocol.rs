@@ -21,7 +21,7 @@ const LONGEST_BLOCK: usize = 4096;
 
 /// Why a connection has no good header.
 #[derive(Debug, thiserror::Error)]
-enum HeaderError {
+pub enum HeaderError {
     /// It ended, or broke.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -65,8 +65,11 @@ pub(super) async fn client(
     }
 }
 
-/// None where it tells of no client.
-async fn header(stream: &mut TcpStream) -> Result<Option<SocketAddr>, HeaderError> {
+/// The client by the header that a connection begins with, of which no byte more is read; none where it tells of no client.
+///
+/// # Errors
+/// Why there is no good header.
+pub async fn header(stream: &mut TcpStream) -> Result<Option<SocketAddr>, HeaderError> {
     let mut beginning = [0; SIGNATURE.len()];
     stream.read_exact(&mut beginning).await?;
     if beginning == *SIGNATURE {

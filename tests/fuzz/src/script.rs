@@ -161,8 +161,9 @@ fn name(text: &str) -> Option<String> {
     may.then_some(name)
 }
 
-/// One byte for each character, if it is a value (RFC 9110 §5.5).
+/// One byte for each character, if it is a value, to which blanks around it do not belong (RFC 9110 §5.5).
 fn value(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_start_matches([' ', '\t']).trim_end_matches([' ', '\t']);
     let byte =
         |c: char| u8::try_from(u32::from(c)).ok().filter(|byte| *byte == b'\t' || *byte >= 0x20 && *byte != 0x7f);
     text.chars().map(byte).collect()

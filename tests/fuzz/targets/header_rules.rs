@@ -75,14 +75,22 @@ fn check(mut data: &[u8]) -> Option<()> {
     let client: Vec<_> =
         client.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
     let entrance = &ENTRANCES[rule];
-    let arrival =
-        Arrival { peer, local: entrance.address, tls: has(came, 1), server_name: None, client: &client, entrance };
+    let arrival = Arrival {
+        peer,
+        local: entrance.address,
+        tls: has(came, 1),
+        server_name: None,
+        client: &client,
+        entrance,
+        interims: None,
+    };
     let found = request(&mut parts, &arrival, &limits).ok().map(|intake| {
         let with = Onward {
             peer: arrival.peer_address(),
             strip_prefix: None,
             upgrade: intake.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
             trailers: intake.trailers,
+            expects: false,
             h2: has(goes, 2).then_some(Scheme::Http),
         };
         let mut lines = head::lines(onward(&intake.head, with, Empty::<bytes::Bytes>::new()).headers());

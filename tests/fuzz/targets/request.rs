@@ -34,7 +34,7 @@ fn check(mut data: &[u8]) -> Option<()> {
         if came & 4 != 0 { "10.1.2.3:4" } else { "[::ffff:192.0.2.1]:5" }.parse().expect("an address");
     let entrance = &ENTRANCES[usize::from(came >> 4) % 3];
     let local = entrance.address;
-    let arrival = Arrival { peer, local, tls: came & 8 != 0, server_name: None, client: &[], entrance };
+    let arrival = Arrival { peer, local, tls: came & 8 != 0, server_name: None, client: &[], entrance, interims: None };
     let limits = Limits::BY_DEFAULT;
     let (lines, trusted) = (parts.headers.len(), came & 4 != 0);
     let mut intake = request(&mut parts, &arrival, &limits).ok()?;
@@ -54,6 +54,7 @@ fn check(mut data: &[u8]) -> Option<()> {
         strip_prefix: (goes & 4 != 0).then_some("/api"),
         upgrade: intake.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
         trailers: intake.trailers,
+        expects: intake.expects_continue && goes & 3 < 2,
         h2: [None, None, Some(Scheme::Http), Some(Scheme::Https)][usize::from(goes & 3)],
     };
     let length: Option<u64> =
@@ -187,6 +188,8 @@ where
     let framings =
         head::values(&read.fields, "content-length").len() + head::values(&read.fields, "transfer-encoding").len();
     assert!(framings <= 1 && (framings == 1 || !has_body), "{}", bytes.escape_ascii());
+    let expected: &[&[u8]] = if with.expects { &[b"100-continue"] } else { &[] };
+    assert_eq!(head::values(&read.fields, "expect"), expected);
     assert_same(&headers, &read.fields);
 }
 

@@ -29,7 +29,8 @@ fn asked(method: &str, protocol: &'static str) -> Option<Upgrade> {
         parts.extensions.insert(hyper::ext::Protocol::from_static(protocol));
     }
     let local = ENTRANCE.address;
-    let arrival = Arrival { peer: local, local, tls: true, server_name: None, client: &[], entrance: &ENTRANCE };
+    let arrival =
+        Arrival { peer: local, local, tls: true, server_name: None, client: &[], entrance: &ENTRANCE, interims: None };
     request(&mut parts, &arrival, &Limits::BY_DEFAULT).expect("a request").upgrade
 }
 

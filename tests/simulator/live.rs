@@ -26,9 +26,9 @@ use crate::harness::{Client, Configuration, Gateway};
 /// How quick each backend is; the requests a second that all get, 65 % of what they can take; and how long.
 const SPEEDS: [f64; 4] = [1.0, 1.0, 1.0, 0.75];
 const RATE: f64 = 325.0;
-const SECONDS: f64 = 10.0;
-/// Half of the gateway's keep-alive, and more than is ever in flight.
-const CONNECTIONS: usize = 64;
+const SECONDS: f64 = 8.0;
+/// More than are ever in flight.
+const CONNECTIONS: usize = 512;
 const RUNS: usize = 5;
 
 const SCENARIO: &str = "for = \"600s\"\narrivals.rate = [325]\n\

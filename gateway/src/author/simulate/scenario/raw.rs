@@ -23,7 +23,7 @@ pub(crate) struct File {
     /// Where all random numbers come from. The same seed gives the same requests to every policy.
     #[serde(default = "one")]
     pub(super) seed: u64,
-    /// How long requests come, in simulated time, with the warm-up.
+    /// How long requests come, in simulated time, with the warm-up; recorded ones no longer than there are some.
     #[serde(rename = "for")]
     pub(super) lasts: Time,
     /// How long of that does not count: queues fill up first. Default: all counts.

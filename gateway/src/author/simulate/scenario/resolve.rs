@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::raw::{self, State};
-use super::{Cache, Condition, Endpoint, Gateway, Health, KeyPlace, Keys, Network, Policy, Process, Scenario};
+use super::{Cache, Condition, Endpoint, Gateway, Health, KeyPlace, Keys, Level, Network, Policy, Process, Scenario};
 use crate::config::{KeyPath, Places, Problem, Problems, Share, Time, model};
 
 /// Most gateways and endpoints of a scenario.
@@ -40,17 +40,17 @@ impl<'a> Resolver<'a> {
     }
 
     pub(super) fn scenario(mut self, raw: raw::File, text: String, built_in: &[&str]) -> Result<Scenario, Problems> {
-        let lasts = nanoseconds(raw.lasts);
-        let warm_up = raw.warm_up.map_or(0, nanoseconds);
-        if warm_up >= lasts {
-            self.add(&at("warm-up"), "it must be shorter than `for`");
-        }
         let recording = self.recording(&raw);
         let times = self.times(&raw.service, recording.as_ref());
         let (endpoints, kinds) = self.endpoints(raw.endpoint);
         let process = self.process(&raw.arrivals, recording.as_ref());
         let capacity = super::load::capacity(&endpoints, &times);
         let (axis, levels) = self.levels(&raw.arrivals, capacity);
+        let lasts = lasts(nanoseconds(raw.lasts), &process, &levels);
+        let warm_up = raw.warm_up.map_or(0, nanoseconds);
+        if warm_up >= lasts {
+            self.add(&at("warm-up"), "it must be shorter than the run");
+        }
         let keys = self.keys(raw.keys, matches!(process, Process::Recorded(_)));
         let changes = self.changes(raw.change, &endpoints, &kinds, lasts, &process);
         let policies = self.policies(raw.policy, built_in);
@@ -164,6 +164,14 @@ impl<'a> Resolver<'a> {
         }
         policies
     }
+}
+
+/// A recording ends with its last request, played as slowly as it is.
+fn lasts(most: u64, process: &Process, levels: &[Level]) -> u64 {
+    let Process::Recorded(recording) = process else { return most };
+    let slowest = levels.iter().map(|level| level.value).fold(f64::INFINITY, f64::min);
+    let last = recording.exchanges.last().map_or(0, |last| last.at);
+    most.min((last as f64 / slowest) as u64 + 1)
 }
 
 fn endpoint(kind: &raw::Endpoint, id: String) -> Endpoint {

@@ -45,7 +45,7 @@ fn every_mistake_has_its_line() {
     let lines: Vec<usize> = shape.iter().map(|(line, _)| *line).collect();
     assert_eq!(lines, [0, 2, 3, 6], "{shape:?}");
     let cases = [
-        ("warm-up = \"10s\"", (1, "warm-up: it must be shorter than `for`")),
+        ("warm-up = \"10s\"", (1, "warm-up: it must be shorter than the run")),
         ("arrivals.think = \"1s\"", (1, "arrivals.think: only for `process = \"closed\"`")),
         ("keys = { in = \"path\", name = \"x\" }", (1, "keys.name: only for `in = \"header\"`")),
         ("service.tail = 2.0", (1, "service.tail: only for `time = \"pareto\"`")),

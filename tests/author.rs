@@ -101,12 +101,7 @@ fn all_mistakes_of_a_scenario_are_told_with_their_lines() {
 #[test]
 fn a_plugin_that_is_wrong_is_told_in_words_and_hangs_nobody() {
     let (_folder, not_wasm) = scenario("no component");
-    let spins = built_guest("spin");
-    let cases = [
-        (not_wasm.as_str(), "not a WebAssembly component"),
-        ("/nowhere/mine.wasm", "no such file"),
-        (text(&spins), "deadline"),
-    ];
+    let cases = [(not_wasm.as_str(), "not a WebAssembly component"), ("/nowhere/mine.wasm", "no such file")];
     for (file, reason) in cases {
         let output = plugin(&["test", file, "--calls", "100"]);
         assert_eq!(output.status.code(), Some(1), "{file}");
@@ -116,8 +111,7 @@ fn a_plugin_that_is_wrong_is_told_in_words_and_hangs_nobody() {
     for (guest, reason) in [
         ("spin_at_start", "deadline"),
         ("spin_in_configure", "deadline"),
-        ("trap_always", "trap"),
-        ("out_of_range", "invalid answer"),
+        ("trap_always", "event 1: `selection` failed: trap"),
         ("wants_http", "wasi:http"),
         ("newer", "contract"),
         ("refuses", "refuses its configuration"),
@@ -131,6 +125,25 @@ fn a_plugin_that_is_wrong_is_told_in_words_and_hangs_nobody() {
 }
 
 #[test]
+fn a_policy_that_fails_at_some_request_is_found_by_the_step_that_sends_it() {
+    let (_folder, file) = scenario(
+        "[[step]]\nrequest = { times = 10 }\n[[step]]\nname = \"the bad one\"\n\
+         request = { headers = { x-misbehave = \"selection\" } }\n",
+    );
+    for (guest, reason) in [
+        ("spin", "`selection` failed: deadline: more than 5ms of CPU time"),
+        ("out_of_range", "`selection` failed: invalid answer: endpoint"),
+        ("recurse", "`selection` failed: trap"),
+    ] {
+        let guest = built_guest(guest);
+        let output = plugin(&["test", text(&guest), "--scenario", &file, "--calls", "100"]);
+        assert_eq!(output.status.code(), Some(1), "{guest:?}");
+        let broke = format!("event 11: step 2 at line 3 (the bad one): {reason}");
+        assert!(out(&output).contains(&broke), "{broke:?} is not in {}", out(&output));
+    }
+}
+
+#[test]
 fn what_a_component_is_stands_in_its_inspection() {
     let output = plugin(&["inspect", "sticky-session", "--json"]);
     assert!(output.status.success(), "{}", err(&output));
@@ -140,7 +153,7 @@ fn what_a_component_is_stands_in_its_inspection() {
     assert_eq!(found["contract"], serde_json::json!(["0.1.0"]));
     assert!(found["says"]["config_schema"]["properties"]["cookie"].is_object(), "{found}");
     assert!(found["memory_at_rest"].as_u64() > Some(0) && found["compiled_size"].as_u64() > Some(0), "{found}");
-    assert!(found["producers"].as_array().unwrap().iter().any(|made| made["name"] == "Rust"), "{found}");
+    assert!(found["producers"].as_array().unwrap().iter().any(|made| made["name"] == "wit-component"), "{found}");
     assert!(found["imports"].as_array().unwrap().iter().all(|import| import["refused"].is_null()), "{found}");
 
     let wants = built_guest("wants_http");

@@ -148,6 +148,7 @@ pub(super) fn hands_over(case: Case<'_>) -> Result<Option<Check>, Stopped> {
     let mut play = || -> Result<String, Broken> {
         for number in 0..SOME {
             player.exchange(numbered(number), &well(&headers))?;
+            player.advance(Duration::from_millis(50))?;
         }
         let mut bytes = 0;
         for inherited in player.swap(case.plugin)? {

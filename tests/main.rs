@@ -21,6 +21,7 @@ mod chunks; // a chunked body that breaks the rules is the client's fault
 mod clock; // the time of day jumps
 mod commands; // arguments, exit codes, the demo
 mod contract; // wit/ is as recorded, and the default plugins keep to it
+mod contract_page; // docs/contract.md says what wit/ says
 mod crowds; // too many clients
 mod dead_processes; // backends that are killed or stopped
 mod deadlines; // nothing waits for ever

@@ -132,7 +132,9 @@ impl House {
     /// A guest that is not taken, for that reason; the one before serves on.
     async fn refuses(&self, name: &str, content: &[u8], reason: &str) {
         let said = self.gateway.refused_swap("guest", content).await;
-        assert!(said.contains(reason), "{name}: {said:?} does not say {reason:?}");
+        // What runs for ever meets the other deadline first where the machine has better to do.
+        let is_starved = reason.contains("deadline") && said.contains("the worker got too little CPU time");
+        assert!(said.contains(reason) || is_starved, "{name}: {said:?} does not say {reason:?}");
         assert!(!said.contains(char::is_control) && said.len() < 4096, "{name}: {said:?}");
         assert_eq!(self.trouble("pass", "trouble").await.status, 200, "{name}");
     }

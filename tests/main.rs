@@ -8,7 +8,9 @@
 mod harness;
 
 mod admin; // operators come in from this machine only
+mod admin_access; // who may ask and order
 mod admin_api; // operators see upstreams and drain endpoints
+mod admin_orders; // they reload, swap, roll back, take plugins out, and follow events
 mod author; // what authors of plugins are told
 mod bad_configurations; // a bad configuration changes nothing
 mod bad_files; // a bad plugin file changes nothing
@@ -54,8 +56,10 @@ mod malformed_streams; // what is no request of HTTP/2
 mod metrics; // operators are told figures, and they are right
 mod misbehaviour; // plugins that misbehave hurt themselves
 mod mutual_tls; // clients with certificates
+mod openapi; // the admin API answers as its document says
 mod outputs; // a log that cannot be written harms nobody
 mod overload; // who waits before an upstream that is full
+mod parts; // figures of endpoints, listeners and plugins
 mod policies; // the plugins that route and edit
 mod proxy_protocol; // who the client is, said in front of the first byte
 mod redirect; // a listener that sends everybody to HTTPS

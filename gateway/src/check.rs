@@ -50,6 +50,7 @@ pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<Findings, CheckE
     sealing_keys(&draft, &mut problems);
     certificates(&draft, &mut problems, &mut warnings);
     endpoints(&draft, &mut problems, &mut warnings);
+    operators(&draft, &mut problems, &mut warnings);
     let (host, keys) = (StateDir::open(state_dir)?.host()?, SealingKeys::of_the_moment()?);
     let plugins = load(&draft, &host, &keys, &mut problems);
     try_uses(&draft, &plugins, &keys, &mut problems);
@@ -179,6 +180,22 @@ fn endpoints(draft: &Draft, problems: &mut Vec<Problem>, warnings: &mut Vec<Prob
             })),
             Err(error) => problems.push(state::problem_of_endpoint_tls(config, index, &error)),
         }
+    }
+}
+
+/// What is asked of operators.
+fn operators(draft: &Draft, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    let at = KeyPath::root().key("admin");
+    if !["token-file", "tls"].iter().all(|key| draft.is_sound(&at.key(key))) {
+        return;
+    }
+    match state::Operators::build(&draft.config, None) {
+        Ok(operators) => {
+            let tls = operators.iter().filter_map(|operators| operators.tls.as_ref());
+            let ending = tls.flat_map(|tls| tls.expiries()).filter_map(|expiry| expiry.warning(SystemTime::now()));
+            warnings.extend(ending.map(|message| draft.config.places.problem(&at.key("tls"), message)));
+        }
+        Err(found) => problems.extend(found),
     }
 }
 

@@ -176,6 +176,8 @@ impl Gateway {
     /// Takes nothing new, lets what is going on finish, at most for `timeouts.drain`, and returns.
     pub fn drain(mut self) {
         self.end.close_door();
+        // Whoever asks learns that this one is not to be sent anything any more.
+        let _ = self.orders.try_send(Order::Leave);
         let leave = if self.handed_over { Leave::AtNextAnswer } else { Leave::Soon };
         let mut begun = Vec::with_capacity(self.workers.len());
         for worker in &self.workers {

@@ -109,6 +109,9 @@ fn make_files(value: &mut Value, folder: &Path) {
     for key in ["current-file", "previous-file"].iter().filter_map(|key| file(table, key)) {
         write(&key, &[7; 32]);
     }
+    if let Some(token) = file(table, "token-file") {
+        write(&token, b"a-token-of-the-documents");
+    }
     if let Some(path) = file(table, "path").filter(|path| path.extension().is_some_and(|end| end == "wasm")) {
         let name = table["name"].as_str().unwrap();
         let content = if plugins::names().iter().any(|known| known == name) {

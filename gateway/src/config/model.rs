@@ -147,8 +147,19 @@ pub enum ClientFact {
 /// Where operators come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// A loopback address; port 0 takes a free one.
+    /// A loopback address, or one with a token or certificates of clients; port 0 takes a free one.
     pub address: SocketAddr,
+    /// File with the password that requests must bring; none: none is asked for.
+    pub token_file: Option<PathBuf>,
+    /// None: plain TCP.
+    pub tls: Option<Tls>,
+}
+
+impl Admin {
+    /// True if only those may ask who prove that they may.
+    pub fn asks_who(&self) -> bool {
+        self.token_file.is_some() || self.tls.as_ref().is_some_and(|tls| tls.clients.is_some())
+    }
 }
 
 /// One certificate chain with its key, PEM files.

@@ -116,8 +116,26 @@ pub(super) enum Level {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Admin {
-    /// A loopback address and port: whoever reaches it may ask and order. Serves `GET /metrics` and `/api/v1`. Port 0 takes a free one.
+    /// Where operators come in: `GET /metrics`, `/api/v1`, `/healthz`, `/readyz`. Port 0 takes a free one. Any other address than a
+    /// loopback one needs `token-file` or `tls.client-ca`, since whoever may ask may order.
     pub(super) address: ListenAddress,
+    /// File with a password that every request but `/healthz` and `/readyz` has to bring as `Authorization: Bearer …`: 16 to 1024
+    /// visible characters without spaces. Default: none is asked for.
+    pub(super) token_file: Option<PathBuf>,
+    /// TLS for operators. Default: plain TCP.
+    pub(super) tls: Option<AdminTls>,
+}
+
+/// TLS for operators.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct AdminTls {
+    /// PEM file with the certificate chain, the gateway's own certificate first.
+    pub(super) certificate: PathBuf,
+    /// PEM file with its private key.
+    pub(super) key: PathBuf,
+    /// PEM file with the authorities whose certificates operators must show. Default: none is asked for.
+    pub(super) client_ca: Option<PathBuf>,
 }
 
 /// Bounds in time.

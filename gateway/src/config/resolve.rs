@@ -10,7 +10,9 @@ use super::Unused;
 use super::key_path::KeyPath;
 use super::limits::limits;
 use super::listeners::listeners;
-use super::model::{Admin, Config, Log, Plugin, SealingFiles, Timeouts, Use};
+use super::model::{
+    Admin, CertificateFiles, ClientCertificates, Config, Log, Plugin, SealingFiles, Timeouts, Tls, Use,
+};
 use super::plugins::Plugins;
 use super::problem::Report;
 use super::raw;
@@ -58,7 +60,7 @@ pub(super) fn resolve(
         sealing: file.secrets.sealing.map(|files| sealing(&files, base_dir, report)),
         log: Log { access: file.log.access, level: level(file.log.level).to_owned() },
         listeners: listeners(file.listener, base_dir, report),
-        admin: file.admin.map(|admin| operators(&admin, report)),
+        admin: file.admin.map(|admin| operators(&admin, base_dir, report)),
         timeouts,
         limits: limits(&file.limits, report),
         plugins,
@@ -102,14 +104,31 @@ fn level(level: raw::Level) -> &'static str {
     }
 }
 
-fn operators(admin: &raw::Admin, report: &mut Report<'_>) -> Admin {
-    let address = admin.address.0;
-    if !address.ip().is_loopback() {
-        let message =
-            format!("expected a loopback address like \"127.0.0.1:9901\", found {address}: it asks for no password");
-        report.add(&KeyPath::root().key("admin").key("address"), message);
+fn operators(admin: &raw::Admin, base_dir: &Path, report: &mut Report<'_>) -> Admin {
+    let at = KeyPath::root().key("admin");
+    let token_file = admin.token_file.as_ref();
+    let token_file = token_file.map(|file| existing_file(file, base_dir, &at.key("token-file"), report));
+    let tls = admin.tls.as_ref().map(|tls| operators_tls(tls, base_dir, &at.key("tls"), report));
+    let operators = Admin { address: admin.address.0, token_file, tls };
+    if !operators.address.ip().is_loopback() && !operators.asks_who() {
+        let message = format!(
+            "expected a loopback address like \"127.0.0.1:9901\", found {}: others need `token-file` or `tls.client-ca`",
+            operators.address
+        );
+        report.add(&at.key("address"), message);
     }
-    Admin { address }
+    operators
+}
+
+fn operators_tls(tls: &raw::AdminTls, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> Tls {
+    let certificate = existing_file(&tls.certificate, base_dir, &at.key("certificate"), report);
+    let key = existing_file(&tls.key, base_dir, &at.key("key"), report);
+    let clients = tls.client_ca.as_ref().map(|ca| ClientCertificates {
+        ca: existing_file(ca, base_dir, &at.key("client-ca"), report),
+        required: true,
+        headers: Vec::new(),
+    });
+    Tls { certificates: vec![CertificateFiles { certificate, key }], clients }
 }
 
 /// Each use has an instance and a spare on each worker, or on what its plugin's `slots` says.

@@ -2,12 +2,15 @@
 //! swapped and the configuration was read again.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
 
+use crate::config::{Problem, Problems};
 use crate::observe::Connections;
+use crate::plugin::Digest;
 use crate::state::Serving;
 
 /// What can be shown at any time, also while something is being built or handed over.
@@ -19,6 +22,7 @@ pub(super) struct Figures {
     /// When the program began.
     pub(super) started: SystemTime,
     done: Mutex<Done>,
+    leaving: AtomicBool,
 }
 
 /// What was done since the start.
@@ -32,6 +36,19 @@ pub(super) struct Done {
     pub(super) reloads_refused: u64,
     /// When what serves now was read; at first, the start.
     pub(super) read_at: SystemTime,
+    /// What is wrong with the files as they are, and when that was found; none where they are what serves.
+    pub(super) refused: Option<(SystemTime, Vec<Problem>)>,
+    /// Versions that plugins can be taken back to, by name.
+    pub(super) before: BTreeMap<String, Before>,
+}
+
+/// A version that is not live any more.
+#[derive(Debug, Clone)]
+pub(super) struct Before {
+    /// What it calls itself.
+    pub(super) version: String,
+    /// What it was made from.
+    pub(super) digest: Digest,
 }
 
 /// What became of the versions of a plugin.
@@ -48,8 +65,21 @@ pub(super) struct Versions {
 impl Figures {
     /// At the start.
     pub(super) fn new(serving: Serving, connections: Arc<Connections>, started: SystemTime) -> Arc<Self> {
-        let done = Done { plugins: BTreeMap::new(), reloads_served: 0, reloads_refused: 0, read_at: started };
-        Arc::new(Self { serving: ArcSwap::from_pointee(serving), connections, started, done: Mutex::new(done) })
+        let done = Done {
+            plugins: BTreeMap::new(),
+            reloads_served: 0,
+            reloads_refused: 0,
+            read_at: started,
+            refused: None,
+            before: BTreeMap::new(),
+        };
+        Arc::new(Self {
+            serving: ArcSwap::from_pointee(serving),
+            connections,
+            started,
+            done: Mutex::new(done),
+            leaving: AtomicBool::new(false),
+        })
     }
 
     /// What serves now.
@@ -72,11 +102,34 @@ impl Figures {
         let mut done = self.lock();
         done.reloads_served += 1;
         done.read_at = SystemTime::now();
+        done.refused = None;
     }
 
     /// What was read again is no good.
-    pub(super) fn reload_refused(&self) {
-        self.lock().reloads_refused += 1;
+    pub(super) fn reload_refused(&self, problems: &Problems) {
+        let mut done = self.lock();
+        done.reloads_refused += 1;
+        done.refused = Some((SystemTime::now(), problems.0.clone()));
+    }
+
+    /// The files are what serves again.
+    pub(super) fn nothing_refused(&self) {
+        self.lock().refused = None;
+    }
+
+    /// What plugins can be taken back to.
+    pub(super) fn set_before(&self, before: BTreeMap<String, Before>) {
+        self.lock().before = before;
+    }
+
+    /// The gateway takes nothing new any more.
+    pub(super) fn leaves(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// True until then.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.leaving.load(Ordering::Relaxed)
     }
 
     /// Something became of a version of that plugin.

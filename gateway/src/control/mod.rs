@@ -6,6 +6,7 @@ mod admin;
 mod figures;
 mod handover;
 mod health;
+mod orders;
 mod reload;
 mod slots;
 mod swap;
@@ -36,8 +37,9 @@ use figures::Figures;
 use handover::Offer;
 pub use handover::{End, Predecessor};
 use health::Checks;
+pub use orders::{Order, Outcome, Wish};
 pub use reload::digest;
-use swap::History;
+use swap::{History, Swapped};
 use watch::Watch;
 
 /// Files that belong together change one after the other: they are read when nothing has changed for so long.
@@ -80,15 +82,6 @@ pub struct Setup {
     pub notices: mpsc::Sender<Notice>,
 }
 
-/// What an operator asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Look at all files now.
-    Reload,
-    /// Another gateway serves from now on: look at no file any more.
-    StepDown,
-}
-
 /// The thread at work.
 struct Control {
     host: Arc<Host>,
@@ -110,6 +103,8 @@ struct Control {
     notices: mpsc::Sender<Notice>,
     /// What became of the versions of each plugin, by its name.
     history: BTreeMap<String, History>,
+    /// Plugins that an operator has taken out, by name.
+    disabled: BTreeSet<String>,
     /// Slots that reported failures while something else was going on, and when they did.
     unheard: Vec<(Weak<Slot>, Instant)>,
     /// Files of a configuration that was refused: when one of them changes it may be good.
@@ -166,11 +161,14 @@ impl Control {
                     Notice::Fails(slot) => self.roll_back(slot, Instant::now()).await,
                 },
                 Some(order) = orders.recv() => match order {
-                    Order::Reload => self.look_at_all().await,
+                    Order::Reload => drop(self.look_at_all().await),
                     Order::StepDown => {
                         due = None;
                         self.step_down();
                     }
+                    Order::Leave => self.figures.leaves(),
+                    // Whoever asked may have gone.
+                    Order::Asked(wish, answer) => drop(answer.send(self.obey(wish).await)),
                 },
                 Some(file) = self.watch.changed() => {
                     if !self.look_at(&file).await {
@@ -190,7 +188,8 @@ impl Control {
 
     /// Serves operators from now on, and gives what they order. Needs a runtime around it.
     fn new(setup: Setup, figures: Arc<Figures>, lookups: Runtime) -> (Self, mpsc::Receiver<Order>) {
-        let serve = |(_, socket)| tokio::spawn(admin::serve(socket, figures.clone())).abort_handle();
+        let desk = |address| admin::Desk::new(figures.clone(), setup.ordering.clone(), setup.file.clone(), address);
+        let serve = |(address, socket)| tokio::spawn(admin::serve(socket, desk(address))).abort_handle();
         let admin = setup.admin.map(serve);
         tokio::spawn(upkeep::keep(figures.clone()));
         let mut checks = Checks::new(figures.clone(), lookups);
@@ -210,6 +209,7 @@ impl Control {
             noticed: setup.noticed,
             notices: setup.notices,
             history: BTreeMap::new(),
+            disabled: BTreeSet::new(),
             unheard: Vec::new(),
             refused: BTreeSet::new(),
             told: None,
@@ -230,13 +230,17 @@ impl Control {
         !of_file.is_empty() && self.refused.is_empty()
     }
 
-    async fn look_at_all(&mut self) {
+    async fn look_at_all(&mut self) -> Outcome {
         supervisor::reloading();
         self.reload(true).await;
+        let mut problems = self.told.clone().map_or_else(Vec::new, |told| told.0);
         for index in 0..self.serving.plugins.len() {
-            self.swap(index).await;
+            if let Swapped::Refused(problem) = self.swap(index).await {
+                problems.push(problem);
+            }
         }
         supervisor::ready();
+        if problems.is_empty() { Outcome::Done } else { Outcome::Refused(problems) }
     }
 
     /// What is going on here is finished as it began; files and operators are the other gateway's.
@@ -250,6 +254,7 @@ impl Control {
     /// Lets every worker serve what was built, and waits until the last one has switched.
     async fn hand_over(&mut self, built: Built) {
         built.announce(Some(&self.serving));
+        self.take_out(&built.serving);
         let (serving, shares) = built.shares(Some(&self.serving));
         let mut switched = Vec::with_capacity(self.workers.len());
         for (worker, share) in self.workers.iter().zip(shares) {
@@ -265,6 +270,13 @@ impl Control {
         self.figures.serves(serving.clone());
         self.checks.follow(&serving.plan);
         self.serving = serving;
+    }
+
+    /// What an operator has taken out is out of what is to serve as well.
+    fn take_out(&self, serving: &Serving) {
+        for owner in &serving.plan.uses {
+            owner.set_disabled(self.disabled.contains(&owner.plugin));
+        }
     }
 
     /// Does what takes long on a thread of its own, and lets slots be filled meanwhile; what fails meanwhile is heard

@@ -60,7 +60,11 @@ impl Control {
         let build = self.builder();
         let built = self.aside(move || build(config)).await.unwrap_or_else(|panic| Err(self.problem(panic)));
         match built {
-            Ok(built) if built.serving.reads_as(&self.serving) => {}
+            Ok(built) if built.serving.reads_as(&self.serving) => {
+                if self.refused.is_empty() && self.told.take().is_some() {
+                    self.figures.nothing_refused();
+                }
+            }
             Ok(built) => self.serve(built, "files read again").await,
             Err(problems) => self.refuse(problems, false),
         }
@@ -110,6 +114,7 @@ impl Control {
             now.plugins.iter().any(|plugin| plugin.name == *name && stays(plugin))
         };
         self.history.retain(|name, _| is_live(name));
+        self.tell_history();
         self.hand_over(built).await;
         self.told = None;
         self.figures.reloaded();
@@ -133,7 +138,7 @@ impl Control {
         if !asked && self.told.as_ref() == Some(&problems) {
             return;
         }
-        self.figures.reload_refused();
+        self.figures.reload_refused(&problems);
         for Problem { file, line, key, message } in &problems.0 {
             tracing::warn!(target: "sluice", %file, line, %key, reason = %message, "reload refused");
         }
@@ -163,7 +168,14 @@ fn files(config: &Config) -> BTreeSet<PathBuf> {
         let own = tls.own.iter().flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]);
         own.chain(tls.ca.clone())
     });
-    plugins.chain(tls).chain(keys).chain(to_endpoints).collect()
+    let admin = config.admin.iter().flat_map(|admin| {
+        let tls = admin.tls.iter().flat_map(|tls| {
+            let pairs = tls.certificates.iter().flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]);
+            pairs.chain(tls.clients.iter().map(|clients| clients.ca.clone()))
+        });
+        tls.chain(admin.token_file.clone())
+    });
+    plugins.chain(tls).chain(keys).chain(to_endpoints).chain(admin).collect()
 }
 
 /// What takes effect at the next start only.
@@ -173,8 +185,10 @@ fn keep_what_lasts(config: &mut Config, live: &Config) {
         lasts("workers");
         config.workers = live.workers;
     }
-    if config.admin != live.admin {
-        lasts("admin");
+    // Who may ask belongs to where: another address may go by another rule.
+    let address = |config: &Config| config.admin.as_ref().map(|admin| admin.address);
+    if address(config) != address(live) {
+        lasts("admin.address");
         config.admin = live.admin.clone();
     }
 }

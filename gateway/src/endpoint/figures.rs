@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 
 use super::latency::Latency;
+use super::tally::Tally;
 
 /// What is seen of an endpoint.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Figures {
     /// Requests sent, or tried to be.
     pub(super) attempts: AtomicU64,
     pub(super) latency: Latency,
+    /// What came of requests.
+    pub(super) tally: Tally,
     pub(super) window: Window,
     pub(super) ejection: Ejection,
     pub(super) checked: Checked,
@@ -122,6 +125,7 @@ impl Figures {
             errors: AtomicU32::new(0),
             attempts: AtomicU64::new(0),
             latency: Latency::since(born),
+            tally: Tally::default(),
             window: Window::default(),
             ejection: Ejection::default(),
             checked: Checked::default(),

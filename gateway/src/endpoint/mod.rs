@@ -5,6 +5,7 @@
 mod figures;
 mod latency;
 mod set;
+mod tally;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::config::model;
 pub use figures::{CheckVerdict, Fault, Figures};
 pub use set::{Members, Rules, Set};
+pub use tally::{Fate, Open, Totals, Went};
 
 /// The host's verdict on an endpoint, as the contract's `health`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+
+use super::journal::Scribe;
 
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
@@ -39,12 +42,13 @@ pub fn start(level: &str) {
     let (filter, handle) = reload::Layer::new(filter(level));
     // Called once, so it is not set.
     let _ = FILTER.set(handle);
-    let registry = tracing_subscriber::registry().with(filter);
-    if io::stderr().is_terminal() {
-        registry.with(fmt::layer().compact().log_internal_errors(false).with_writer(|| Output)).init();
-    } else {
-        registry.with(fmt::layer().json().flatten_event(true).log_internal_errors(false).with_writer(|| Output)).init();
-    }
+    let lines = fmt::layer().log_internal_errors(false).with_writer(|| Output);
+    let lines = match io::stderr().is_terminal() {
+        true => lines.compact().with_filter(filter).boxed(),
+        false => lines.json().flatten_event(true).with_filter(filter).boxed(),
+    };
+    // What is not logged may be asked for all the same.
+    tracing_subscriber::registry().with(lines).with(Scribe.with_filter(filter_fn(Scribe::wants))).init();
 }
 
 /// Logs at another level from now on, unless `SLUICE_LOG` says otherwise.

@@ -81,6 +81,7 @@ pub struct Traffic {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Share {
+    begun: AtomicU64,
     codes: [AtomicU64; CODES.len()],
     durations: [AtomicU64; BOUNDS.len() + 1],
     duration_us: AtomicU64,
@@ -110,6 +111,8 @@ pub struct Passed {
 /// The figures of a route, all workers together. Those of exchanges that end meanwhile may be in some and not in others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Totals {
+    /// Exchanges that have begun and are not over; of those that no route takes none is counted.
+    pub in_flight: u64,
     /// Exchanges, by [`CODES`].
     pub codes: [u64; CODES.len()],
     /// Upper bounds in seconds, the last one infinite, each with the exchanges that took longer than the one before allows.
@@ -130,6 +133,11 @@ impl Traffic {
     /// Nothing yet, for so many workers.
     pub fn new(route: Arc<str>, workers: usize) -> Arc<Self> {
         Arc::new(Self { route, shares: (0..workers).map(|_| Share::default()).collect() })
+    }
+
+    /// An exchange is the route's from here on. Only that worker's thread may say so, as for [`Traffic::count`].
+    pub fn begin(&self, worker: usize) {
+        self.shares.get(worker).into_iter().for_each(|share| add(&share.begun, 1));
     }
 
     /// Counts an exchange. Only that worker's thread may do so: two writers of one share lose counts. Costs a few
@@ -158,13 +166,15 @@ impl Traffic {
 
     /// What was counted so far.
     pub fn totals(&self) -> Totals {
-        let sum = |figure: fn(&Share) -> &AtomicU64| self.shares.iter().map(|share| read(figure(share))).sum();
+        let sum =
+            |figure: fn(&Share) -> &AtomicU64| -> u64 { self.shares.iter().map(|share| read(figure(share))).sum() };
         let bound = |class: usize| BOUNDS.get(class).map_or(f64::INFINITY, |&us| us as f64 / 1e6);
         let taken = |class: usize| self.shares.iter().map(|share| share.durations.get(class).map_or(0, read)).sum();
+        let codes: [u64; CODES.len()] =
+            std::array::from_fn(|code| self.shares.iter().map(|share| share.codes.get(code).map_or(0, read)).sum());
         Totals {
-            codes: std::array::from_fn(|code| {
-                self.shares.iter().map(|share| share.codes.get(code).map_or(0, read)).sum()
-            }),
+            in_flight: sum(|share| &share.begun).saturating_sub(codes.iter().sum::<u64>()),
+            codes,
             durations: std::array::from_fn(|class| (bound(class), taken(class))),
             duration: Duration::from_micros(sum(|share| &share.duration_us)),
             retries: std::array::from_fn(|why| {
@@ -234,13 +244,14 @@ mod tests {
     #[test]
     fn shares_add_up() {
         let traffic = Traffic::new("r".into(), 2);
+        (0..5).for_each(|number| traffic.begin(number % 2));
         traffic.count(0, &Passed { retries: [1, 0, 0, 0, 0], received: 5, ..passed(200, Duration::from_millis(3)) });
         traffic.count(1, &Passed { refused: Some(Bound::Full), sent: 7, ..passed(404, Duration::from_millis(4)) });
         traffic.count(1, &Passed { retries: [0, 0, 0, 1, 1], sent: 1, ..passed(0, Duration::from_secs(60)) });
         // There is no such worker.
         traffic.count(2, &passed(200, Duration::ZERO));
         let totals = traffic.totals();
-        assert_eq!(totals.codes, [1, 0, 1, 0, 1, 0]);
+        assert_eq!((totals.codes, totals.in_flight), ([1, 0, 1, 0, 1, 0], 2));
         assert_eq!((totals.duration, totals.retries), (Duration::from_millis(60_007), [1, 0, 0, 1, 1]));
         assert_eq!(totals.refused, [0, 0, 1]);
         assert_eq!((totals.received, totals.sent), (5, 8));

@@ -29,6 +29,9 @@ pub enum Failure {
     /// It failed too often and is left out for a while.
     #[error("bypassed after too many failures")]
     Bypassed,
+    /// An operator has taken it out.
+    #[error("disabled by an operator")]
+    Disabled,
     /// It has had its share of the worker's time in this second.
     #[error("shed: it has had its share of the worker's time")]
     Shed,
@@ -37,7 +40,7 @@ pub enum Failure {
 impl Failure {
     /// True if the plugin failed now: it was asked, and what went wrong is its own doing.
     pub(super) fn is_its_own(&self) -> bool {
-        !matches!(self, Self::WallStop(_) | Self::NoInstance | Self::Bypassed | Self::Shed)
+        !matches!(self, Self::WallStop(_) | Self::NoInstance | Self::Bypassed | Self::Disabled | Self::Shed)
     }
 
     /// What kind of failure it is, in one word: for figures.
@@ -51,6 +54,7 @@ impl Failure {
             Self::HostPanic(_) => FailureKind::HostPanic,
             Self::NoInstance => FailureKind::NoInstance,
             Self::Bypassed => FailureKind::Bypassed,
+            Self::Disabled => FailureKind::Disabled,
             Self::Shed => FailureKind::Shed,
         }
     }
@@ -68,12 +72,13 @@ pub enum FailureKind {
     HostPanic,
     NoInstance,
     Bypassed,
+    Disabled,
     Shed,
 }
 
 impl FailureKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Trap,
         Self::Deadline,
         Self::WallStop,
@@ -82,6 +87,7 @@ impl FailureKind {
         Self::HostPanic,
         Self::NoInstance,
         Self::Bypassed,
+        Self::Disabled,
         Self::Shed,
     ];
 
@@ -96,6 +102,7 @@ impl FailureKind {
             Self::HostPanic => "host_panic",
             Self::NoInstance => "no_instance",
             Self::Bypassed => "bypassed",
+            Self::Disabled => "disabled",
             Self::Shed => "shed",
         }
     }

@@ -27,6 +27,10 @@ pub enum Hook {
 }
 
 impl Hook {
+    /// All of them, in the order of their positions.
+    pub const ALL: [Self; 6] =
+        [Self::Routing, Self::Selection, Self::Response, Self::Feedback, Self::Timer, Self::State];
+
     /// Those that an exchange waits for.
     pub const OF_EXCHANGES: [Self; 3] = [Self::Routing, Self::Selection, Self::Response];
 

@@ -30,6 +30,7 @@ mod share;
 mod shared;
 mod slot;
 mod state_dir;
+mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trial;
@@ -48,6 +49,7 @@ pub use load::{Description, Digest, Host, LARGEST, Plugin, check_import};
 pub use sealing::SealingKeys;
 pub use slot::{Notice, Slot};
 pub use state_dir::{FileError, StateDir, read_key};
+pub use tally::{Cost, Costs};
 pub use uses::{Counters, Named, Surroundings, Use, UseSettings};
 
 /// The version of the contract that this gateway speaks.

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ pub(super) struct Shared {
     pub(super) store: Store,
     pub(super) metrics: Registry,
     pub(super) counters: Counters,
+    /// An operator has taken the use out.
+    pub(super) disabled: AtomicBool,
 }
 
 impl Shared {

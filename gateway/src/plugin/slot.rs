@@ -15,6 +15,7 @@ use super::deadline::{TICK, thread_time};
 use super::instance::{Instance, Meters};
 use super::reports::Reports;
 use super::share::Share;
+use super::tally::Tally;
 use super::uses::Use;
 use super::{Failure, Hook, LoadError, Plugin};
 
@@ -42,6 +43,7 @@ pub struct Slot {
     asked_for: OnceLock<AskedFor>,
     pub(super) outcomes: Mutex<Vec<Outcome>>,
     retired: AtomicBool,
+    tally: Arc<Tally>,
     notices: mpsc::Sender<Notice>,
     me: Weak<Slot>,
 }
@@ -111,6 +113,10 @@ impl Slot {
         notices: mpsc::Sender<Notice>,
         trial: bool,
     ) -> Arc<Self> {
+        let tally = Arc::<Tally>::default();
+        if !trial {
+            owner.counters().tallies.join(&tally);
+        }
         Arc::new_cyclic(|me| Self {
             owner,
             plugin,
@@ -120,6 +126,7 @@ impl Slot {
             asked_for: OnceLock::new(),
             outcomes: Mutex::default(),
             retired: AtomicBool::new(false),
+            tally,
             notices,
             me: me.clone(),
         })
@@ -231,10 +238,12 @@ impl Slot {
         let now = now_us.unwrap_or(inside.now_us);
         inside.now_us = now;
         let outcome = match self.admit(inside, now) {
-            Ok(instance) => call(instance),
+            Ok(instance) => self.tally.call(hook, || call(instance)),
             Err(failure) => Err(failure),
         };
-        let looks = inside.current.as_mut().map_or(0, Instance::take_looks) + inside.take_owed();
+        let met = inside.current.as_mut().map_or(0, Instance::take_looks);
+        self.tally.met(hook, met);
+        let looks = met + inside.take_owed();
         // A trial has a clock of its own, and takes nobody's time.
         if looks > 0 && !self.trial && inside.share.take(looks, now, self.owner.limits.worker_share_per_mille) {
             self.say_shed();
@@ -242,6 +251,7 @@ impl Slot {
         match &outcome {
             Ok(_) => {
                 inside.bypass.succeeded(now, hook);
+                self.tally.holds(inside.current.as_ref().map_or(0, Instance::memory));
                 self.look_after(inside);
             }
             Err(failure) => self.failed(inside, hook, failure),
@@ -250,6 +260,10 @@ impl Slot {
     }
 
     fn admit<'a>(&self, inside: &'a mut Inside, now: u64) -> Result<&'a mut Instance, Failure> {
+        // A new version may be tried all the same.
+        if self.owner.is_disabled() && !self.trial {
+            return Err(Failure::Disabled);
+        }
         if inside.share.is_used_up(now) {
             return Err(Failure::Shed);
         }
@@ -286,6 +300,7 @@ impl Slot {
         let began = thread_time();
         let made = Instance::start(&self.plugin, &self.owner, self.number, self.trial)?;
         self.owner.started_in(thread_time().saturating_sub(began));
+        self.tally.made();
         // Whoever was first has set it.
         let _ = self.asked_for.set(made.wishes().into());
         Ok(made)
@@ -318,7 +333,7 @@ impl Slot {
         if !self.trial {
             self.owner.counters().failed(hook, failure.kind());
         }
-        if matches!(failure, Failure::Bypassed | Failure::Shed | Failure::NoInstance) {
+        if matches!(failure, Failure::Bypassed | Failure::Disabled | Failure::Shed | Failure::NoInstance) {
             return;
         }
         let slow = inside.current.take().is_some_and(|instance| instance.was_slow());
@@ -347,5 +362,11 @@ impl Slot {
     /// What is inside is whole between calls; a panic in one of them has been caught.
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.owner.counters().tallies.leave(&self.tally);
     }
 }

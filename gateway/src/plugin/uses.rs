@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::sealing::{Sealer, SealingKeys};
 use super::shared::Shared;
+use super::tally::{Costs, Tallies};
 use super::{FailureKind, Hook, LoadError};
 use crate::config::model::{OnError, PluginLimits};
 use crate::endpoint::Set;
@@ -74,6 +75,8 @@ pub struct Counters {
     pub overridden: AtomicU64,
     /// Retries that were asked for and not possible.
     pub retries_ignored: AtomicU64,
+    /// What calls cost.
+    pub(super) tallies: Tallies,
 }
 
 impl Counters {
@@ -91,6 +94,11 @@ impl Counters {
     pub fn fallbacks(&self) -> impl Iterator<Item = (Hook, u64)> {
         let counts = self.fallbacks.iter().map(|count| count.load(Ordering::Relaxed));
         Hook::OF_EXCHANGES.into_iter().zip(counts)
+    }
+
+    /// What its calls cost so far.
+    pub fn costs(&self) -> Costs {
+        self.tallies.costs()
     }
 
     /// How often calls failed in that way, or were not let in for that reason; for hooks off the request's way as well.
@@ -177,6 +185,16 @@ impl Use {
     /// The figures that it keeps itself.
     pub fn metrics(&self) -> &Registry {
         &self.shared.metrics
+    }
+
+    /// An operator takes it out, or in again: whether that is new. It holds for all that share its state.
+    pub fn set_disabled(&self, disabled: bool) -> bool {
+        self.shared.disabled.swap(disabled, Ordering::Relaxed) != disabled
+    }
+
+    /// True while an operator has taken it out.
+    pub fn is_disabled(&self) -> bool {
+        self.shared.disabled.load(Ordering::Relaxed)
     }
 
     /// True if instances of it are made quickly, as far as one was made yet.

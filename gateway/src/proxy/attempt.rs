@@ -1,6 +1,8 @@
 //! Choose, send, and once more elsewhere while `retry` says so. An [`Attempt`] lives from the choice until the last byte of the
 //! answer, so that what is in flight is exact, whatever becomes of the client.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use super::retry::{self, Mishap, Then};
 use super::send::{Failed, send};
 use super::wait::choose;
 use crate::config::model::UpstreamIndex;
-use crate::endpoint::{Endpoint, InFlight};
+use crate::endpoint::{Endpoint, Fate, InFlight, Went};
 use crate::message::Body;
 use crate::plugin::{Hook, Outcome, OutcomeKind, Slot};
 use crate::upstream::{Lease, Place};
@@ -28,6 +30,12 @@ pub(super) struct Attempt {
     kind: OutcomeKind,
     status: u16,
     latency: Duration,
+    /// Which of how many workers.
+    worker: (usize, usize),
+    /// Body bytes from the client.
+    pub(super) sent: Option<Rc<Cell<u64>>>,
+    /// Body bytes of the answer.
+    pub(super) received: u64,
     /// The endpoint waits for a body that does not come: its connection is of no further use.
     is_spent: bool,
     /// Who wants to know how it ended, with what each attached. They are not kept alive for that.
@@ -48,6 +56,9 @@ impl Attempt {
             kind: OutcomeKind::Cancelled,
             status: 0,
             latency: Duration::ZERO,
+            worker: (state.worker, state.plan.config.workers),
+            sent: exchange.record.received.clone(),
+            received: 0,
             is_spent: false,
             listeners: listeners.collect(),
         })
@@ -112,6 +123,17 @@ impl Attempt {
         self.kind = OutcomeKind::Reset;
     }
 
+    /// For the figures of its endpoint: an answer that began is one, however it ended.
+    fn fate(&self) -> Fate {
+        match self.kind {
+            _ if self.status > 0 => Fate::Answered(self.status),
+            OutcomeKind::ConnectFailed => Fate::Unconnected,
+            OutcomeKind::TimedOut => Fate::TimedOut,
+            OutcomeKind::Cancelled => Fate::Cancelled,
+            OutcomeKind::Success | OutcomeKind::ServerError | OutcomeKind::Reset => Fate::Reset,
+        }
+    }
+
     /// The client went away before the end of the answer.
     pub(super) fn cancelled(&mut self) {
         self.kind = OutcomeKind::Cancelled;
@@ -120,6 +142,13 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
+        let went = Went {
+            fate: self.fate(),
+            latency: self.latency,
+            sent: self.sent.as_ref().map_or(0, |sent| sent.get()),
+            received: self.received,
+        };
+        self.endpoint().went_by(self.worker, &went);
         for (listener, tag) in std::mem::take(&mut self.listeners) {
             let Some(listener) = listener.upgrade() else { continue };
             listener.note(&Outcome {

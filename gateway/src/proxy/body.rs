@@ -61,6 +61,9 @@ impl http_body::Body for AnswerBody {
         match (&frame, record) {
             (Some(Ok(frame)), Some(record)) => {
                 let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                if let Some(attempt) = attempt {
+                    attempt.received += bytes;
+                }
                 record.bytes_out += bytes;
                 record.turn(Turn::Gives(bytes));
             }

@@ -120,6 +120,7 @@ impl Exchange {
         let found = self.state.plan.table.find(&self.head).ok_or(Cause::NoRoute)?;
         self.route = Some(found);
         self.record.traffic = self.state.traffic(found).clone();
+        self.record.traffic.begin(self.state.worker);
         if let Some(upgrade) = &self.upgrade
             && !upgrade.is_among(&self.state.route(found).upgrades)
         {

@@ -54,7 +54,7 @@ fn ask(exchange: &mut Exchange, answer: &mut Answer, state: &Rc<State>, place: U
         }
         Err(failure) => {
             exchange.record.note(format!("{} response: {failure}", slot.owner.name));
-            if state.plan.on_error(slot, Hook::Response) == OnError::Fail {
+            if state.plan.on_error(slot, Hook::Response, &failure) == OnError::Fail {
                 let use_name = slot.owner.name.clone();
                 *answer = Answer::from(Cause::Plugin { use_name, hook: Hook::Response, failure });
             }

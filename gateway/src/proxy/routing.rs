@@ -35,7 +35,7 @@ pub(super) async fn routing(
             }
             Err(failure) => {
                 exchange.record.note(format!("{} routing: {failure}", slot.owner.name));
-                match state.plan.on_error(slot, Hook::Routing) {
+                match state.plan.on_error(slot, Hook::Routing, &failure) {
                     OnError::Pass => {}
                     OnError::Fallback => break,
                     OnError::Fail => {

@@ -35,7 +35,7 @@ pub(super) fn select(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result
             Ok(Selected::Reject(status)) => return Err(Cause::Rejected(slot.owner.name.clone(), status)),
             Err(failure) => {
                 exchange.record.note(format!("{} selection: {failure}", slot.owner.name));
-                match state.plan.on_error(slot, Hook::Selection) {
+                match state.plan.on_error(slot, Hook::Selection, &failure) {
                     OnError::Pass => {}
                     OnError::Fallback => break,
                     OnError::Fail => {

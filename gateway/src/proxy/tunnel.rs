@@ -85,6 +85,7 @@ impl Tunnel {
         let Self { mut endpoint, ahead: behind, idle, stall, mut attempt, mut record } = self;
         let received = Rc::<Cell<u64>>::default();
         record.received = Some(received.clone());
+        attempt.sent = Some(received.clone());
         let (mut up, mut down) = (Way::new(ahead), Way::new(behind));
         let mut patience = Patience::default();
         let (mut moved, mut since) = (0, Instant::now());
@@ -95,7 +96,7 @@ impl Tunnel {
             let sent = up.poll(&mut client, &mut endpoint, context);
             let answered = down.poll(&mut endpoint, &mut client, context);
             received.set(up.moved);
-            record.bytes_out = down.moved;
+            (record.bytes_out, attempt.received) = (down.moved, down.moved);
             match (sent, answered) {
                 (Poll::Ready(Err(Broken::Reader(_))), _) | (_, Poll::Ready(Err(Broken::Writer(_)))) => {
                     return Poll::Ready(End::Client);

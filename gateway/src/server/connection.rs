@@ -1,5 +1,6 @@
 //! The life of one client connection: handshake, protocol, exchanges, end.
 
+mod beginning;
 mod drive;
 mod upgrade;
 
@@ -10,7 +11,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::header::{CONNECTION, HeaderName};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
@@ -20,12 +21,11 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 use drive::End;
 
 use super::client_io::ClientIo;
-use super::drain::{LINGER, given_up};
+use super::drain::LINGER;
 use super::gate::{Admission, Gate};
 use super::goodbye;
 use super::guard::http1::Scanner;
@@ -34,12 +34,10 @@ use super::protocol::LocalExecutor;
 use super::stream::Bounds;
 use super::worker::Worker;
 use crate::message::Interims;
-use crate::observe::Activity;
+use crate::observe::{Activity, Arrived};
 use crate::proxy::headers::Arrival;
 use crate::proxy::{self, AnswerBody, Answered, Cause, Tunnel};
 use crate::socket::{Meter, Socket};
-use crate::state::Entrance;
-use crate::tls;
 
 /// HTTP/2: streams at a time, and windows of a stream and of the connection, bytes.
 const STREAMS: u32 = 100;
@@ -85,6 +83,7 @@ pub(super) async fn serve(
         meter,
         asks_for_upgrade: Cell::default(),
         tunnel: Cell::default(),
+        arrived: entrance.arrivals.enter(),
     };
     match &entrance.tls {
         None => connection.plain(&entrance, stream).await,
@@ -112,64 +111,11 @@ struct Connection {
     /// What comes after HTTP/1.1.
     tunnel: Cell<Option<Box<Tunnel>>>,
     meter: Meter,
+    /// Counts for its listener.
+    arrived: Arrived,
 }
 
 impl Connection {
-    async fn plain(self, entrance: &Entrance, stream: Socket) {
-        let mut io = ClientIo::new(stream, self.activity.clone(), self.interims.clone());
-        let is_h2 = match (entrance.settings.http1, entrance.settings.h2) {
-            (true, false) => false,
-            (false, _) => true,
-            (true, true) => {
-                let limit = self.worker.plan().config.timeouts.request_header;
-                match self.before_requests(limit, io.begins_with_preface()).await {
-                    Some(Ok(is_h2)) => is_h2,
-                    _ => return,
-                }
-            }
-        };
-        self.http(io, is_h2).await;
-    }
-
-    async fn over_tls(mut self, entrance: &Entrance, tls: &tls::Server, stream: Socket) {
-        let limit = self.worker.plan().config.timeouts.handshake;
-        let acceptor = TlsAcceptor::from(tls.config().clone());
-        let stream = match self.before_requests(limit, acceptor.accept(stream)).await {
-            Some(Ok(stream)) => stream,
-            Some(Err(error)) => {
-                tracing::debug!(target: "sluice", peer = %self.peer, reason = %error, "handshake failed");
-                return;
-            }
-            None => {
-                tracing::debug!(target: "sluice", peer = %self.peer, "handshake timed out");
-                return;
-            }
-        };
-        let session = stream.get_ref().1;
-        self.server_name = session.server_name().map(Arc::from);
-        match tls.client_fields(session) {
-            Ok(fields) => self.client = fields.into(),
-            Err(error) => {
-                tracing::debug!(target: "sluice", peer = %self.peer, reason = %error, "session not resumed");
-                return;
-            }
-        }
-        let is_h2 = session.alpn_protocol() == Some(b"h2");
-        // Otherwise a client without ALPN at a listener that speaks HTTP/2 only.
-        if is_h2 || entrance.settings.http1 {
-            let io = ClientIo::new(Box::new(stream), self.activity.clone(), self.interims.clone());
-            self.http(io, is_h2).await;
-        }
-    }
-
-    /// What a connection begins with, for `limit` at most; one that is to end does not wait that long.
-    async fn before_requests<T>(&self, limit: Duration, beginning: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            begun = tokio::time::timeout(limit, beginning) => begun.ok(),
-            () = given_up(&self.worker, &self.admission, &self.activity) => None,
-        }
-    }
-
     /// True once the next answer is to be the last.
     fn is_to_end(&self) -> bool {
         self.admission.is_over() || self.activity.is_asked_to_leave() || self.activity.is_broken()
@@ -181,6 +127,7 @@ impl Connection {
     }
 
     async fn http<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, io: ClientIo<S>, is_h2: bool) {
+        self.arrived.speaks(is_h2);
         let connection = Rc::new(self);
         // Boxed, so that the many others are not as large as the few of HTTP/2.
         if is_h2 {

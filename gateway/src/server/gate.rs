@@ -256,7 +256,7 @@ mod tests {
             proxy_protocol: None,
             redirect_to_https: None,
         };
-        Entrance { settings, address, tls: None, reserved: Arc::default() }
+        Entrance { settings, address, tls: None, arrivals: Arc::default(), reserved: Arc::default() }
     }
 
     fn secure() -> Entrance {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{
-    Built, Limiter, Plan, Serving, chains, check_hook, load_all, problem_of_endpoint_tls, problem_of_plugin,
+    Built, Limiter, Operators, Plan, Serving, chains, check_hook, load_all, problem_of_endpoint_tls, problem_of_plugin,
     problems_of_use,
 };
 use crate::config::model::{self, Config, PluginSource, UpstreamIndex};
@@ -91,6 +91,11 @@ impl Builder<'_> {
             }
         }
         let (listeners, opened) = self.listeners(&config, &mut problems);
+        let operators = self.before.and_then(|before| before.operators.as_ref());
+        let operators = Operators::build(&config, operators).unwrap_or_else(|found| {
+            problems.extend(found);
+            None
+        });
         if !problems.is_empty() {
             return Err(Problems::new(problems));
         }
@@ -99,7 +104,7 @@ impl Builder<'_> {
         let limiters = config.routes.iter().map(|route| self.limiter(route)).collect();
         let (traffic, unrouted) = self.traffic(&config);
         let plan = Arc::new(Plan { table, upstreams, uses, traffic, unrouted, limiters, clock, config });
-        Ok(Built { serving: Serving { plan, plugins, slots, listeners, keys }, opened })
+        Ok(Built { serving: Serving { plan, plugins, slots, listeners, operators, keys }, opened })
     }
 
     /// With their TLS, where they have any; a problem leaves it out, since nothing is served then.

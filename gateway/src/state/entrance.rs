@@ -10,6 +10,7 @@ use super::problems::{place_of_tls, problem_of_tls};
 use crate::config::model::{self, Config};
 use crate::config::{Problem, Problems};
 use crate::message::fields;
+use crate::observe::Arrivals;
 use crate::socket::Open;
 use crate::tls;
 
@@ -33,6 +34,8 @@ pub struct Entrance {
     pub address: SocketAddr,
     /// None for plain TCP.
     pub tls: Option<Arc<tls::Server>>,
+    /// What has come in there.
+    pub arrivals: Arc<Arrivals>,
     /// Fields that tell of the certificates of clients, on this listener or another: what clients themselves send under
     /// these names is removed, since endpoints believe it.
     pub reserved: Arc<[HeaderName]>,
@@ -63,7 +66,8 @@ impl Entrance {
         let names = config.listeners.iter().flat_map(client_headers);
         let reserved = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
         let address = before.map_or(settings.address, |before| before.address);
-        Ok(Entrance { settings, address, tls, reserved })
+        let arrivals = before.map(|before| before.arrivals.clone()).unwrap_or_default();
+        Ok(Entrance { settings, address, tls, arrivals, reserved })
     }
 
     /// Whether `before` can stay in this one's place.

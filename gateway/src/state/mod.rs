@@ -6,6 +6,7 @@ mod build;
 mod entrance;
 mod limiter;
 mod listeners;
+mod operators;
 mod plugins;
 mod problems;
 mod serving;
@@ -19,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::config::model::{self, Config, OnError, PluginIndex, RouteIndex, UpstreamIndex, UseIndex};
 use crate::observe::{Clock, Traffic};
-use crate::plugin::{Hook, LoadError, Plugin, Slot, Use};
+use crate::plugin::{Failure, Hook, LoadError, Plugin, Slot, Use};
 use crate::route::Table;
 use crate::upstream::{Pool, Upstream};
 
@@ -27,6 +28,7 @@ pub use build::{Builder, make_use};
 pub use entrance::{Entrance, Listener, problems_of_headers};
 pub use limiter::Limiter;
 pub use listeners::{Listening, Opened};
+pub use operators::{Operators, Token};
 pub use plugins::{load_all, read};
 pub use problems::{
     place_of_endpoint_file, place_of_file, place_of_tls, problem_of_endpoint_tls, problem_of_plugin, problem_of_tls,
@@ -108,10 +110,14 @@ impl Plan {
         needed.try_for_each(|(hook, _)| check_hook(hook, plugin))
     }
 
-    /// What an exchange does when that use fails in that hook.
-    pub fn on_error(&self, slot: &Slot, hook: Hook) -> OnError {
+    /// What an exchange does when that use fails in that hook. One that an operator has taken out is as if it did not stand in the
+    /// chain, unless nothing may pass without it.
+    pub fn on_error(&self, slot: &Slot, hook: Hook, failure: &Failure) -> OnError {
         let default = if hook == Hook::Selection { OnError::Fallback } else { OnError::Pass };
-        slot.owner.on_error.unwrap_or(default)
+        match slot.owner.on_error.unwrap_or(default) {
+            OnError::Fallback if *failure == Failure::Disabled => OnError::Pass,
+            on_error => on_error,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::build::make_slots;
 use super::listeners::{Listening, Opened};
-use super::{Entrance, Listener, Plan, Share};
+use super::{Entrance, Listener, Operators, Plan, Share};
 use crate::config::model::{self, PluginIndex, UseIndex};
 use crate::plugin::{LoadError, Notice, Plugin, SealingKeys, Slot, Use};
 use crate::upstream::Way;
@@ -23,6 +23,8 @@ pub struct Serving {
     pub slots: Vec<Vec<Arc<Slot>>>,
     /// Where clients come in, in the order of the configuration.
     pub listeners: Vec<Listening>,
+    /// What is asked of operators; none where they do not come in.
+    pub operators: Option<Arc<Operators>>,
     /// The gateway's keys.
     pub keys: SealingKeys,
 }
@@ -112,6 +114,7 @@ impl Serving {
         let listeners = self.listeners.iter().zip(&other.listeners);
         let upstreams = self.plan.upstreams.iter().zip(&other.plan.upstreams);
         self.keys == other.keys
+            && self.operators.as_ref().map(Arc::as_ptr) == other.operators.as_ref().map(Arc::as_ptr)
             && self.listeners.len() == other.listeners.len()
             && listeners.into_iter().all(|(one, other)| Arc::ptr_eq(&one.entrance, &other.entrance))
             && upstreams.into_iter().all(|(one, other)| Arc::ptr_eq(&one.way, &other.way))

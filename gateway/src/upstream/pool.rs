@@ -164,7 +164,7 @@ impl Pool {
     async fn open_alone(self: &Rc<Self>, wanted: Wanted<'_>, number: u64) -> Result<Lease, ConnectError> {
         let Wanted { endpoint, way, ends, most } = wanted;
         let sessions = self.kept_for(wanted).and_then(|kept| kept.sessions.clone());
-        let target = Target { address: &endpoint.settings.address, way, sessions, ends, most };
+        let target = Target { endpoint, way, sessions, ends, most };
         let carrier = match Connection::open(target, &self.outbox).await? {
             Connection::Http1(connection) => Carrier::Http1(connection),
             Connection::Http2(connection) => Carrier::Http2(connection.enter().ok_or(ConnectError::NotH2)?),

@@ -14,6 +14,7 @@ fn folder() -> tempfile::TempDir {
     for file in [
         "keys/current",
         "keys/previous",
+        "keys/admin",
         "certs/site.pem",
         "certs/site.key",
         "certs/clients.pem",
@@ -78,7 +79,16 @@ fn the_example_becomes_the_model() {
     let redirect =
         Listener { address: "0.0.0.0:8081".parse().unwrap(), redirect_to_https: Some(8443), ..plain.clone() };
     assert_eq!(config.listeners, [tls, plain, redirect]);
-    assert_eq!(config.admin, Some(Admin { address: "127.0.0.1:9901".parse().unwrap() }));
+    let admin = config.admin.as_ref().unwrap();
+    assert_eq!(admin.address, "127.0.0.1:9901".parse().unwrap());
+    assert!(admin.asks_who());
+    assert_eq!(admin.token_file, Some(in_folder("keys/admin")));
+    let tls = admin.tls.as_ref().unwrap();
+    assert_eq!(tls.certificates[0].key, in_folder("certs/gateway.key"));
+    assert_eq!(
+        tls.clients.as_ref().map(|clients| (&clients.ca, clients.required)),
+        Some((&in_folder("certs/clients.pem"), true))
+    );
     let timeouts = Timeouts {
         handshake: seconds(10),
         request_header: seconds(10),

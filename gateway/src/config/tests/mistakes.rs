@@ -64,6 +64,14 @@ fn listeners_and_limits_that_make_no_sense() {
         "[[listener]]\naddress = '127.0.0.1:0'\n[listener.tls]\ncertificates = [{ certificate = 'a', key = 'b' }]\n";
     let cases = [
         ("[admin]\naddress = '0.0.0.0:1'".to_owned(), "admin.address: expected a loopback address"),
+        (
+            "[admin]\naddress = '0.0.0.0:1'\ntoken-file = 'token'".to_owned(),
+            "admin.token-file: there is no file /nowhere/token",
+        ),
+        (
+            "[admin]\naddress = '[::]:1'\ntls = { certificate = 'a', key = 'b' }".to_owned(),
+            "admin.address: expected a loopback address",
+        ),
         (format!("{tls}client-ca = 'ca.pem'"), "tls.client-ca: there is no file /nowhere/ca.pem"),
         (format!("{tls}client-certificate = 'optional'"), "client-certificate: means nothing without `client-ca`"),
         (format!("{tls}client-headers = {{ a = 'subject' }}"), "client-headers: means nothing without `client-ca`"),

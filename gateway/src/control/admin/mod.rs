@@ -1,51 +1,99 @@
-//! Where operators come in: a listener on a loopback address, served by the control thread, so that whoever asks there takes
-//! nothing from the workers. `GET /metrics` tells all figures; `api` has the rest.
-//!
-//! Nobody has to say a password, so a request must at least mean this machine: its `Host` has to be a loopback address,
-//! `localhost`, or a name below it. A web page that makes a browser ask here under a name of its own (DNS rebinding) is refused.
+//! Where operators come in: a listener of their own, served by the control thread, so that whoever asks there takes nothing from
+//! the workers. `GET /metrics` tells all figures, `api` tells and orders the rest, `/healthz` and `/readyz` are for probes.
 
+mod access;
+mod answer;
 mod api;
+mod arrivals;
 mod declared;
+mod follow;
 mod format;
 mod lines;
 mod members;
+mod openapi;
 mod page;
-mod upstreams;
+mod uses;
+mod view;
 
 use std::convert::Infallible;
-use std::net::{IpAddr, TcpListener};
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST};
-use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::ACCEPT;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::registry::Registry;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use super::figures::Figures;
+use super::orders::Order;
 use crate::observe::panics::survived;
+use answer::{Body, not_allowed, said, whole};
+use api::Operation;
 use format::Format;
 use page::Page;
 
 /// Connections at a time; others wait to be accepted.
 const CONNECTIONS: usize = 16;
-/// For the request head.
+/// For the TLS handshake, and for the request head.
 const HEAD: Duration = Duration::from_secs(5);
-/// For a whole connection, which has one exchange.
-const EXCHANGE: Duration = Duration::from_secs(10);
+/// For the answer to go out, once it is there.
+const ANSWER: Duration = Duration::from_secs(10);
 /// Bytes of a request head.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Pause when the system is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What answers are made from.
+#[derive(Debug)]
+pub(super) struct Desk {
+    figures: Arc<Figures>,
+    /// To the thread's own loop.
+    orders: mpsc::Sender<Order>,
+    /// The configuration, as it was named.
+    file: PathBuf,
+    /// Where it listens, as configured.
+    address: SocketAddr,
+    registry: Registry,
+    operations: Vec<Operation>,
+    /// Who may follow events, beside the connections that ask and go.
+    followers: Arc<Semaphore>,
+}
+
+/// What became of a request on its connection.
+enum Answered {
+    /// The answer is whole.
+    Whole,
+    /// It streams, until that is dropped; the connection counts among the followers.
+    Streams(oneshot::Receiver<Infallible>, OwnedSemaphorePermit),
+}
+
+impl Desk {
+    pub(super) fn new(
+        figures: Arc<Figures>,
+        orders: mpsc::Sender<Order>,
+        file: PathBuf,
+        address: SocketAddr,
+    ) -> Arc<Self> {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Page(figures.clone())));
+        let followers = Arc::new(Semaphore::new(follow::FOLLOWERS));
+        Arc::new(Self { figures, orders, file, address, registry, operations: api::operations(), followers })
+    }
+}
+
 /// Answers until the process ends.
-pub(super) async fn serve(socket: TcpListener, figures: Arc<Figures>) {
+pub(super) async fn serve(socket: TcpListener, desk: Arc<Desk>) {
     let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => {
@@ -53,28 +101,17 @@ pub(super) async fn serve(socket: TcpListener, figures: Arc<Figures>) {
             return;
         }
     };
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(Page(figures.clone())));
-    let (registry, places) = (Arc::new(registry), Arc::new(Semaphore::new(CONNECTIONS)));
-    while survived("admin", accept(&socket, &registry, &places, &figures)).await.is_none() {}
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    while survived("admin", accept(&socket, &desk, &places)).await.is_none() {}
 }
 
-async fn accept(
-    socket: &tokio::net::TcpListener,
-    registry: &Arc<Registry>,
-    places: &Arc<Semaphore>,
-    figures: &Arc<Figures>,
-) {
+async fn accept(socket: &tokio::net::TcpListener, desk: &Arc<Desk>, places: &Arc<Semaphore>) {
     // It is never closed.
     while let Ok(place) = places.clone().acquire_owned().await {
         match socket.accept().await {
             Ok((stream, _)) => {
-                let (registry, figures) = (registry.clone(), figures.clone());
-                tokio::spawn(async move {
-                    // One that is too slow is cut off.
-                    let _ = timeout(EXCHANGE, exchange(stream, &registry, &figures)).await;
-                    drop(place);
-                });
+                let desk = desk.clone();
+                tokio::spawn(async move { connection(stream, desk, place).await });
             }
             Err(error) => {
                 tracing::warn!(target: "sluice", admin = true, %error, "cannot accept");
@@ -84,97 +121,95 @@ async fn accept(
     }
 }
 
-async fn exchange(stream: TcpStream, registry: &Registry, figures: &Figures) {
-    let service = service_fn(|request: Request<hyper::body::Incoming>| {
-        let (parts, _) = request.into_parts();
-        let authority = parts.uri.authority().map(Authority::as_str);
-        let answer = match is_local(authority, &parts.headers) {
-            true => match parts.uri.path().strip_prefix(api::ROOT) {
-                Some(path) => api::answer(&parts.method, path, &parts.headers, figures),
-                None => answer(&parts.method, parts.uri.path(), &parts.headers, registry),
-            },
-            false => said(StatusCode::MISDIRECTED_REQUEST, "only localhost and loopback addresses are served here"),
-        };
-        std::future::ready(Ok::<_, Infallible>(answer))
+async fn connection(stream: TcpStream, desk: Arc<Desk>, place: OwnedSemaphorePermit) {
+    let tls = desk.figures.serving().operators.as_ref().and_then(|operators| operators.tls.clone());
+    let Some(tls) = tls else { return exchange(stream, desk, place).await };
+    let acceptor = TlsAcceptor::from(tls.config().clone());
+    // One that is too slow or makes no sense is the other side's business.
+    let Ok(Ok(stream)) = timeout(HEAD, acceptor.accept(stream)).await else { return };
+    // A session that began with a certificate that is not good any more.
+    if tls.client_fields(stream.get_ref().1).is_ok() {
+        exchange(stream, desk, place).await;
+    }
+}
+
+/// One request. Its head has to come soon, and its answer has to go out soon once it is there; what is ordered takes its time.
+async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, desk: Arc<Desk>, place: OwnedSemaphorePermit) {
+    let (told, answered) = oneshot::channel();
+    let told = Mutex::new(Some(told));
+    let service = service_fn(|request: Request<Incoming>| {
+        let desk = desk.clone();
+        let told = &told;
+        async move {
+            let (parts, _) = request.into_parts();
+            let (answer, how) = answer_to(&desk, &parts).await;
+            if let Some(told) = told.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                // It waits as long as the connection is there.
+                let _ = told.send(how);
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut builder = http1::Builder::new();
     builder.keep_alive(false).max_buf_size(HEAD_BYTES).timer(TokioTimer::new()).header_read_timeout(HEAD);
-    // A connection that breaks is the other side's business.
-    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let how = tokio::select! {
+        // A connection that breaks is the other side's business.
+        _ = connection.as_mut() => return,
+        how = answered => how,
+    };
+    if let Ok(Answered::Streams(ended, _follower)) = how {
+        drop(place);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = ended => {}
+        }
+    }
+    let _ = timeout(ANSWER, connection).await;
 }
 
-fn answer(method: &Method, path: &str, headers: &HeaderMap, registry: &Registry) -> Response<String> {
-    if path != "/metrics" {
-        return said(StatusCode::NOT_FOUND, "what there is here is /metrics, and /api/v1/upstreams");
+async fn answer_to(desk: &Arc<Desk>, parts: &http::request::Parts) -> (Response<Body>, Answered) {
+    let (method, path) = (&parts.method, parts.uri.path());
+    let whole = |answer| (answer, Answered::Whole);
+    match path {
+        "/healthz" => return whole(reading(method, || said(StatusCode::OK, "alive"))),
+        "/readyz" => return whole(reading(method, || readiness(desk.figures.is_ready()))),
+        _ => {}
     }
-    if *method != Method::GET && *method != Method::HEAD {
-        let mut answer = said(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD");
-        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return answer;
+    // None: it came in by a configuration that had operators, and stays closed to it.
+    let Some(operators) = desk.figures.serving().operators.clone() else {
+        return whole(said(StatusCode::FORBIDDEN, "nobody comes in here any more"));
+    };
+    if let Err(refused) = access::check(&operators, desk.address, parts) {
+        return whole(refused);
     }
+    match path.strip_prefix(api::ROOT) {
+        Some(path) => api::answer(desk, parts, path).await,
+        None if path == "/metrics" => whole(reading(method, || metrics(&parts.headers, &desk.registry))),
+        None => whole(said(StatusCode::NOT_FOUND, "there is /metrics, /healthz, /readyz, and /api/v1/openapi.json")),
+    }
+}
+
+fn reading(method: &Method, answer: impl FnOnce() -> Response<Body>) -> Response<Body> {
+    match *method {
+        Method::GET | Method::HEAD => answer(),
+        _ => not_allowed(said(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD"), "GET, HEAD"),
+    }
+}
+
+fn readiness(is_ready: bool) -> Response<Body> {
+    match is_ready {
+        true => said(StatusCode::OK, "serving"),
+        false => said(StatusCode::SERVICE_UNAVAILABLE, "draining"),
+    }
+}
+
+fn metrics(headers: &HeaderMap, registry: &Registry) -> Response<Body> {
     let mut text = String::new();
     // The collector writes to a text, which takes everything.
     if prometheus_client::encoding::text::encode(&mut text, registry).is_err() {
         return said(StatusCode::INTERNAL_SERVER_ERROR, "the figures cannot be written");
     }
     let format = Format::wanted_by(headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()));
-    let mut answer = Response::new(format.of(text));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    answer
-}
-
-fn said(status: StatusCode, text: &str) -> Response<String> {
-    let mut answer = Response::new(format!("{status}: {text}\n"));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    answer
-}
-
-/// Whether a request means this machine: by its target, if that names a host, else by its one `Host`.
-fn is_local(target: Option<&str>, headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(HOST).iter().map(|host| host.to_str().ok());
-    let named = match (target, hosts.next(), hosts.next()) {
-        (Some(target), _, None) => Some(target),
-        (None, Some(host), None) => host,
-        _ => None,
-    };
-    let Some(authority) = named.and_then(|named| named.parse::<Authority>().ok()) else { return false };
-    let host = authority.host();
-    match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().is_loopback(),
-        Err(_) => {
-            let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-            host == "localhost" || host.ends_with(".localhost")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_meant() {
-        let good =
-            ["localhost", "LOCALHOST:9901", "a.localhost", "localhost.", "127.0.0.1", "127.8.7.6:1", "[::1]:9901"];
-        let bad =
-            ["", "evil.example", "evil.example:9901", "localhost.evil.example", "notlocalhost", "10.0.0.1", "[::2]"];
-        for (hosts, is_good) in [(&good[..], true), (&bad, false)] {
-            for host in hosts {
-                let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
-                assert_eq!(is_local(None, &headers), is_good, "{host:?}");
-                // The target decides over the field (RFC 9112 §3.2.2).
-                assert_eq!(is_local(Some(host), &HeaderMap::new()), is_good, "{host:?}");
-                assert!(
-                    !is_local(Some("evil.example"), &headers) && (is_local(Some("localhost"), &headers)),
-                    "{host:?}"
-                );
-            }
-        }
-        let mut twice = HeaderMap::new();
-        assert!(!is_local(None, &twice));
-        twice.append(HOST, HeaderValue::from_static("localhost"));
-        twice.append(HOST, HeaderValue::from_static("evil.example"));
-        assert!(!is_local(None, &twice) && !is_local(Some("localhost"), &twice));
-    }
+    whole(StatusCode::OK, format.content_type(), format.of(text))
 }

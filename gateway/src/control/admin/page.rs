@@ -2,26 +2,27 @@
 //! units, `_total` at the end of counters. Labels are names from the configuration, never anything from a request, so that
 //! clients cannot make the page longer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
+use super::arrivals::listeners;
 use super::declared::families;
 use super::lines::Lines;
 use super::members::endpoints;
+use super::uses::uses;
+use super::view::{distinct, seconds};
 use crate::control::figures::{Figures, Versions};
 use crate::observe::metrics::Kind;
 use crate::observe::{Again, Bound, CODES, Totals, log, panics};
-use crate::plugin::{Counters, FailureKind, Use};
 use crate::state::{Listening, Plan, Serving};
 
 /// Name, meaning, and where the count is.
-type Counter<T> = (&'static str, &'static str, fn(&T) -> u64);
+pub(super) type Counter<T> = (&'static str, &'static str, fn(&T) -> u64);
 
 /// The page.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ impl Collector for Page {
         process(&mut lines, &self.0)?;
         reloads(&mut lines, &self.0)?;
         versions(&mut lines, &self.0, &serving)?;
+        listeners(&mut lines, &serving)?;
         routes(&mut lines, &serving.plan)?;
         upstreams(&mut lines, &serving.plan)?;
         endpoints(&mut lines, &serving.plan)?;
@@ -116,6 +118,11 @@ fn routes(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
             requests.count([("route", *route), ("code", code)], count)?;
         }
     }
+    let help = "Exchanges that have begun and are not over.";
+    let mut in_flight = lines.gauges("sluice_exchanges_in_flight", help)?;
+    for (route, totals) in totals.iter().filter(|(route, _)| !route.is_empty()) {
+        in_flight.gauge([("route", *route)], totals.in_flight)?;
+    }
     let help = "From the head of a request to the last byte of the answer.";
     let mut durations = lines.histograms("sluice_request_duration_seconds", help)?;
     for (route, totals) in &totals {
@@ -172,42 +179,6 @@ fn upstreams(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
     Ok(())
 }
 
-/// What went by something other than a plugin's word.
-fn uses(lines: &mut Lines<'_>, serving: &Serving) -> fmt::Result {
-    let uses = distinct(&serving.plan);
-    let help = "Calls of a use that failed or were not let in, by reason; those off the way of requests too.";
-    let mut failures = lines.counters("sluice_plugin_failures", help)?;
-    for (_, owner) in &uses {
-        for kind in FailureKind::ALL {
-            let labels = [("use", &*owner.name), ("plugin", &owner.plugin), ("kind", kind.as_str())];
-            failures.count(labels, owner.counters().failures(kind))?;
-        }
-    }
-    let help = "Exchanges that went on by on-error since a use failed or was not let in, by hook.";
-    let mut fallbacks = lines.counters("sluice_plugin_fallbacks", help)?;
-    for (place, owner) in &uses {
-        let plugin = serving.plugin_of(*place);
-        for (hook, count) in owner.counters().fallbacks().filter(|(hook, _)| plugin.has(*hook)) {
-            fallbacks.count([("use", &*owner.name), ("plugin", &owner.plugin), ("hook", hook.as_str())], count)?;
-        }
-    }
-    let counts: [Counter<Counters>; 2] = [
-        ("sluice_plugin_overridden", "Choices of a use that the gateway did not accept.", |counters| {
-            counters.overridden.load(Ordering::Relaxed)
-        }),
-        ("sluice_plugin_retries_ignored", "Retries that a use asked for and did not get.", |counters| {
-            counters.retries_ignored.load(Ordering::Relaxed)
-        }),
-    ];
-    for (name, help, count) in counts {
-        let mut counters = lines.counters(name, help)?;
-        for (_, owner) in &uses {
-            counters.count([("use", &*owner.name), ("plugin", &owner.plugin)], count(owner.counters()))?;
-        }
-    }
-    Ok(())
-}
-
 /// What plugins count themselves.
 fn declared(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
     let uses = distinct(plan);
@@ -260,19 +231,4 @@ fn certificates(lines: &mut Lines<'_>, serving: &Serving) -> fmt::Result {
         expiries.gauge([(*kind, whose.as_str()), ("name", *name)], seconds(*end))?;
     }
     Ok(())
-}
-
-/// The uses by their position, but those that share their figures with an earlier one.
-fn distinct(plan: &Plan) -> Vec<(usize, &Use)> {
-    let mut seen = BTreeSet::new();
-    let uses = plan.uses.iter().map(|owner| &**owner).enumerate();
-    uses.filter(|(_, owner)| seen.insert(std::ptr::from_ref(owner.counters()))).collect()
-}
-
-/// Since 1970; negative before.
-fn seconds(time: SystemTime) -> f64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => since.as_secs_f64(),
-        Err(before) => -before.duration().as_secs_f64(),
-    }
 }

@@ -15,14 +15,15 @@ use super::http2::Http2;
 use super::stream::Stream;
 use super::{ConnectError, Connection};
 use crate::config::model::UpstreamProtocol;
+use crate::endpoint::Endpoint;
 use crate::socket::{Outbox, Socket};
 use crate::upstream::way::Way;
 
 /// A connection to be made.
 #[derive(Debug)]
 pub(in crate::upstream) struct Target<'a> {
-    /// Host and port; a name is looked up.
-    pub(in crate::upstream) address: &'a str,
+    /// To whom; a name is looked up.
+    pub(in crate::upstream) endpoint: &'a Endpoint,
     /// How.
     pub(in crate::upstream) way: &'a Way,
     /// For TLS: what keeps its sessions.
@@ -43,15 +44,17 @@ pub(super) async fn connect(target: Target<'_>, outbox: &Rc<Outbox>) -> Result<C
 }
 
 async fn establish(target: Target<'_>, outbox: &Rc<Outbox>) -> Result<Connection, ConnectError> {
-    let Target { address, way, sessions, ends, .. } = target;
+    let Target { endpoint, way, sessions, ends, .. } = target;
+    let address = &*endpoint.settings.address;
     let mut stream = TcpStream::connect(address).await?;
+    let open = endpoint.connected();
     stream.set_nodelay(true)?;
     if let Some(ends) = ends.filter(|_| way.tells_client) {
         stream.write_all(&client_address::header(ends)).await?;
     }
     let socket = Socket::new(stream, outbox);
     let (stream, is_h2) = match &way.tls {
-        None => (Stream::Plain(socket), way.protocol == UpstreamProtocol::H2),
+        None => (Stream::Plain(socket, open), way.protocol == UpstreamProtocol::H2),
         Some(tls) => {
             let name = tls.name_of(address).map_err(|error| ConnectError::Name(error.to_string()))?;
             let connector = TlsConnector::from(sessions.unwrap_or_else(|| tls.sessions()));
@@ -60,7 +63,7 @@ async fn establish(target: Target<'_>, outbox: &Rc<Outbox>) -> Result<Connection
             if way.protocol == UpstreamProtocol::H2 && !is_h2 {
                 return Err(ConnectError::NotH2);
             }
-            (Stream::Tls(Box::new(stream)), is_h2)
+            (Stream::Tls(Box::new(stream), open), is_h2)
         }
     };
     Ok(if is_h2 {

@@ -17,6 +17,7 @@ mod cases;
 mod commands;
 mod configurations;
 mod events;
+mod figures;
 mod plugins;
 mod walk;
 

@@ -100,7 +100,7 @@ fn field(argument: &str) -> Option<String> {
 }
 
 /// The rows of the table below a heading, cell by cell.
-fn table(document: &Document, heading: &str) -> Vec<Vec<String>> {
+pub(super) fn table(document: &Document, heading: &str) -> Vec<Vec<String>> {
     let below = document.prose.split(&format!("\n{heading}\n")).nth(1).unwrap_or_else(|| panic!("no {heading}"));
     let lines = below.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
@@ -108,7 +108,7 @@ fn table(document: &Document, heading: &str) -> Vec<Vec<String>> {
 }
 
 /// What stands in backticks.
-fn quoted(cell: &str) -> BTreeSet<String> {
+pub(super) fn quoted(cell: &str) -> BTreeSet<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 

@@ -3,8 +3,8 @@
 
     python3 tests/suites/run.py [--sluice target/release/sluice] [--only http2 tls …] [--markdown FILE]
 
-Needs Linux, Python 3.11 with venv, cargo, openssl, and of Debian: nginx slowhttptest varnish strace. What the registries have
-(httpwg-cli from crates.io; sslyze, grpcio, websockets from PyPI) is installed below `--tools`. Ends with 1 if anything failed.
+Needs Linux, Python 3.11 with venv, cargo, openssl, and of Debian: nginx slowhttptest varnish strace prometheus. What the registries have
+(httpwg-cli from crates.io; sslyze, grpcio, websockets, schemathesis from PyPI) is installed below `--tools`. Ends with 1 if anything failed.
 A suite whose tool is missing says so in its row, and that is no pass.
 """
 
@@ -19,6 +19,8 @@ import traceback
 import faults
 import grpc_interop
 import http2
+import openapi
+import prometheus
 import slow
 import tls
 import varnish
@@ -33,6 +35,8 @@ SUITES = {
     "grpc": grpc_interop,
     "websocket": websocket,
     "faults": faults,
+    "openapi": openapi,
+    "prometheus": prometheus,
 }
 
 

@@ -33,7 +33,7 @@ impl Handshake {
 }
 
 /// What connections speak, for labels.
-pub const PROTOCOLS: [&str; 2] = ["http/1.1", "h2"];
+const PROTOCOLS: [&str; 2] = ["http/1.1", "h2"];
 
 /// The figures of one listener. They stay as long as it does, over reloads too.
 #[derive(Debug, Default)]

@@ -171,6 +171,7 @@ impl Visit for Words {
 
 #[cfg(test)]
 mod tests {
+    use tracing::{debug, info, warn};
     use tracing_subscriber::filter::filter_fn;
     use tracing_subscriber::prelude::*;
 
@@ -181,9 +182,9 @@ mod tests {
     fn it_remembers_what_it_should_and_tells_followers_of_the_rest() {
         let subscriber = tracing_subscriber::registry().with(Scribe.with_filter(filter_fn(Scribe::wants)));
         tracing::subscriber::with_default(subscriber, || {
-            tracing::warn!(target: "sluice", r#use = "u", count = 7_u64, reason = %"why", "swapped");
-            tracing::info!(target: "access", "exchange");
-            tracing::debug!(target: "sluice", "too small");
+            warn!(target: "sluice", r#use = "u", count = 7_u64, reason = %"why", "swapped");
+            info!(target: "access", "exchange");
+            debug!(target: "sluice", "too small");
             let first = JOURNAL.recent();
             let first = &first[0];
             assert_eq!((first.level, first.target, first.message.as_str()), ("warn", "sluice", "swapped"));
@@ -193,7 +194,7 @@ mod tests {
             let (missed, mut follower) = JOURNAL.follow(Some(first.id - 1), REMEMBERED + 10);
             let (nothing, mut slow) = JOURNAL.follow(None, 2);
             assert_eq!((missed.len(), nothing.len()), (1, 0));
-            (0..REMEMBERED + 10).for_each(|number| tracing::info!(target: "plugin", number, "failed"));
+            (0..REMEMBERED + 10).for_each(|number| info!(target: "plugin", number, "failed"));
             let recent = JOURNAL.recent();
             assert_eq!(recent.len(), REMEMBERED + 1, "one page does not drive out the other");
             assert!(recent.is_sorted_by(|one, other| one.id < other.id));

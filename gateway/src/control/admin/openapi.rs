@@ -92,11 +92,13 @@ fn content(media: &str, schema: &Schema) -> Value {
 }
 
 fn parameter(name: &str, place: &str, description: &str) -> Value {
+    // A part of a path is never empty; a header may be.
+    let shortest = u8::from(place == "path");
     json!({
         "name": name,
         "in": place,
         "required": true,
         "description": description,
-        "schema": { "type": "string", "minLength": 1 },
+        "schema": { "type": "string", "minLength": shortest },
     })
 }

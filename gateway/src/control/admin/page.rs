@@ -79,7 +79,10 @@ fn reloads(lines: &mut Lines<'_>, figures: &Figures) -> fmt::Result {
     reloads.count([("outcome", "served")], done.reloads_served)?;
     reloads.count([("outcome", "refused")], done.reloads_refused)?;
     let help = "When what is served was read, seconds since 1970; at first, the start.";
-    lines.gauges("sluice_last_reload_success_timestamp_seconds", help)?.gauge([], seconds(done.read_at))
+    lines.gauges("sluice_last_reload_success_timestamp_seconds", help)?.gauge([], seconds(done.read_at))?;
+    let help = "What is wrong with the configuration and its files as they are; 0 where they are what serves.";
+    let problems = done.refused.map_or(0, |(_, problems)| problems.len() as u64);
+    lines.gauges("sluice_reload_problems", help)?.gauge([], problems)
 }
 
 fn versions(lines: &mut Lines<'_>, figures: &Figures, serving: &Serving) -> fmt::Result {

@@ -252,7 +252,7 @@ mod tests {
             redirect_to_https: None,
         };
         let reserved = reserved.iter().map(|name| HeaderName::from_static(name)).collect();
-        Entrance { settings, address, tls: None, arrivals: Arc::default(), reserved }
+        Entrance { settings, address, tls: None, arrivals: Default::default(), reserved }
     }
 
     fn arrival<'a>(peer: &str, entrance: &'a Entrance) -> Arrival<'a> {

@@ -22,35 +22,31 @@ pub(super) const GUARD: HeaderName = HeaderName::from_static("x-sluice-admin");
 /// What a page of another origin sends where it may not read the answer.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether a request may be answered that came to `address`, as configured.
-pub(super) fn check(operators: &Operators, address: SocketAddr, parts: &Parts) -> Result<(), Response<Body>> {
+/// Why a request that came to `address`, as configured, may not be answered; none if it may.
+pub(super) fn refusal(operators: &Operators, address: SocketAddr, parts: &Parts) -> Option<Response<Body>> {
     if let Some(token) = &operators.token {
         return match bearer(&parts.headers).is_some_and(|said| token.is(said)) {
-            true => Ok(()),
+            true => None,
             false => {
                 let mut answer = wrong(StatusCode::UNAUTHORIZED, "a token is needed: `Authorization: Bearer …`");
                 answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                Err(answer)
+                Some(answer)
             }
         };
     }
     let target = parts.uri.authority().map(Authority::as_str);
-    match !address.ip().is_loopback() || is_local(target, &parts.headers) {
-        true => Ok(()),
-        false => Err(said(StatusCode::MISDIRECTED_REQUEST, "only localhost and loopback addresses are served here")),
-    }
+    let is_meant = !address.ip().is_loopback() || is_local(target, &parts.headers);
+    let misdirected = || said(StatusCode::MISDIRECTED_REQUEST, "only localhost and loopback addresses are served here");
+    (!is_meant).then(misdirected)
 }
 
-/// Whether a request may change something.
-pub(super) fn may_change(headers: &HeaderMap) -> Result<(), Response<Body>> {
+/// Why a request may not change anything; none if it may.
+pub(super) fn refusal_to_change(headers: &HeaderMap) -> Option<Response<Body>> {
     if !headers.contains_key(&GUARD) {
         let error = format!("what changes something needs the header {GUARD}, with any value");
-        return Err(wrong(StatusCode::FORBIDDEN, &error));
+        return Some(wrong(StatusCode::FORBIDDEN, &error));
     }
-    match is_foreign(headers) {
-        true => Err(wrong(StatusCode::FORBIDDEN, "pages of other origins change nothing here")),
-        false => Ok(()),
-    }
+    is_foreign(headers).then(|| wrong(StatusCode::FORBIDDEN, "pages of other origins change nothing here"))
 }
 
 /// Whether a page of another origin sends it, as far as browsers say.

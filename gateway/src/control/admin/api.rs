@@ -37,9 +37,12 @@ pub(super) struct Operation {
     does: Does,
 }
 
+/// Makes an answer of what there is.
+type Tells = Box<dyn Fn(&Desk) -> Response<Body> + Send + Sync>;
+
 /// How it is answered.
 enum Does {
-    Tell(Box<dyn Fn(&Desk) -> Response<Body> + Send + Sync>),
+    Tell(Tells),
     Drain(bool),
     Order(fn(String) -> Wish),
     Follow,
@@ -134,7 +137,7 @@ pub(super) async fn answer(desk: &Arc<Desk>, parts: &Parts, path: &str) -> (Resp
         return (other_method(&here), Answered::Whole);
     };
     let changes = operation.method == "POST";
-    if let Err(refused) = if changes { access::may_change(&parts.headers) } else { Ok(()) } {
+    if changes && let Some(refused) = access::refusal_to_change(&parts.headers) {
         return (refused, Answered::Whole);
     }
     let answer = match (&operation.does, names.as_slice()) {

@@ -180,7 +180,7 @@ async fn answer_to(desk: &Arc<Desk>, parts: &http::request::Parts) -> (Response<
     let Some(operators) = desk.figures.serving().operators.clone() else {
         return whole(said(StatusCode::FORBIDDEN, "nobody comes in here any more"));
     };
-    if let Err(refused) = access::check(&operators, desk.address, parts) {
+    if let Some(refused) = access::refusal(&operators, desk.address, parts) {
         return whole(refused);
     }
     match path.strip_prefix(api::ROOT) {

@@ -71,9 +71,9 @@ fn costs(lines: &mut Lines<'_>, serving: &Serving, uses: &[(UseIndex, &Use)]) ->
     for (labels, cost) in of_hooks() {
         timed.histogram(labels, cost.timed_sum.as_secs_f64(), &cost.timed().collect::<Vec<_>>())?;
     }
-    let gauges: [(&'static str, &'static str, fn(&Costs) -> usize); 2] = [
-        ("sluice_plugin_memory_bytes", "Memory of all instances of a use.", |costs| costs.memory),
-        ("sluice_plugin_memory_peak_bytes", "The most that one instance of a use has had.", |costs| costs.peak),
+    let gauges: [Counter<Costs>; 2] = [
+        ("sluice_plugin_memory_bytes", "Memory of all instances of a use.", |costs| costs.memory as u64),
+        ("sluice_plugin_memory_peak_bytes", "The most that one instance of a use has had.", |costs| costs.peak as u64),
     ];
     for (name, help, of) in gauges {
         let mut gauge = lines.gauges(name, help)?;

@@ -153,6 +153,10 @@ pub struct Admin {
     pub token_file: Option<PathBuf>,
     /// None: plain TCP.
     pub tls: Option<Tls>,
+    /// The last exchanges that are kept to be told, over all workers. Default 256; 0: none.
+    pub exchanges: usize,
+    /// Who may ask for the decisions on a request in a field of its answer. Default: nobody.
+    pub explain_to: Vec<IpNet>,
 }
 
 impl Admin {

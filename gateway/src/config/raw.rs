@@ -22,7 +22,7 @@ pub(super) use plugin::{InlineUse, OnError, Plugin, PluginLimits, Use, UseHere};
 pub(super) use route::{Match, Route, RouteTimeouts};
 pub(super) use upstream::{Endpoint, EndpointState, Upstream, UpstreamProtocol, UpstreamTls, WhenAllBad};
 
-use super::texts::ListenAddress;
+use super::texts::{Cidr, ListenAddress};
 use super::units::{Size, Time};
 
 /// Keys of the design that this version does not have, without the positions in lists.
@@ -124,6 +124,19 @@ pub(super) struct Admin {
     pub(super) token_file: Option<PathBuf>,
     /// TLS for operators. Default: plain TCP.
     pub(super) tls: Option<AdminTls>,
+    /// The last exchanges that `GET /api/v1/exchanges` tells, with what was decided on their way; as many again of those where
+    /// something did not go by the first word. 0: none are kept.
+    #[serde(default = "exchanges")]
+    #[schemars(range(max = 100_000))]
+    pub(super) exchanges: usize,
+    /// Networks of clients that may ask by `X-Sluice-Explain: 1` for the same in a field of the answer. What counts is the other end
+    /// of the connection, and not what it says of others. Default: none.
+    #[serde(default)]
+    pub(super) explain_to: Vec<Cidr>,
+}
+
+fn exchanges() -> usize {
+    256
 }
 
 /// TLS for operators.

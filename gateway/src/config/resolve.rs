@@ -109,7 +109,8 @@ fn operators(admin: &raw::Admin, base_dir: &Path, report: &mut Report<'_>) -> Ad
     let token_file = admin.token_file.as_ref();
     let token_file = token_file.map(|file| existing_file(file, base_dir, &at.key("token-file"), report));
     let tls = admin.tls.as_ref().map(|tls| operators_tls(tls, base_dir, &at.key("tls"), report));
-    let operators = Admin { address: admin.address.0, token_file, tls };
+    let explain_to = admin.explain_to.iter().map(|network| network.0).collect();
+    let operators = Admin { address: admin.address.0, token_file, tls, exchanges: admin.exchanges, explain_to };
     if !operators.address.ip().is_loopback() && !operators.asks_who() {
         let message = format!(
             "expected a loopback address like \"127.0.0.1:9901\", found {}: others need `token-file` or `tls.client-ca`",

@@ -188,7 +188,8 @@ impl Control {
 
     /// Serves operators from now on, and gives what they order. Needs a runtime around it.
     fn new(setup: Setup, figures: Arc<Figures>, lookups: Runtime) -> (Self, mpsc::Receiver<Order>) {
-        let desk = |address| admin::Desk::new(figures.clone(), setup.ordering.clone(), setup.file.clone(), address);
+        let ways = (setup.ordering.clone(), setup.workers.clone());
+        let desk = |address| admin::Desk::new(figures.clone(), ways, setup.file.clone(), address);
         let serve = |(address, socket)| tokio::spawn(admin::serve(socket, desk(address))).abort_handle();
         let admin = setup.admin.map(serve);
         tokio::spawn(upkeep::keep(figures.clone()));

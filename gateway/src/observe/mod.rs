@@ -9,6 +9,7 @@ mod journal;
 pub mod log;
 pub mod metrics;
 pub mod panics;
+mod recent;
 mod record;
 mod traffic;
 
@@ -18,5 +19,6 @@ pub use clock::{Clock, StandingClock};
 pub use connections::{Connections, Counted, Refused};
 pub use cut::Cut;
 pub use journal::{Happened, Journal, journal};
+pub use recent::{Passed as Kept, Recent, Said, Step, Told};
 pub use record::Record;
 pub use traffic::{Again, Bound, CODES, Passed, Totals, Traffic};

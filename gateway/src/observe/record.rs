@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::recent::{self, Recent, Said, Step};
 use super::{Again, Bound, Busy, Cut, Passed, Traffic, Turn};
 
 /// What is known of one exchange.
@@ -56,11 +57,21 @@ pub struct Record {
     pub ended: Option<Instant>,
     /// Keeps the connection busy until then.
     busy: Busy,
+    /// Where it is kept when it is over; none: nowhere.
+    recent: Option<Rc<Recent>>,
+    /// What was decided and tried on its way, if anybody wants to know.
+    steps: Option<Vec<Step>>,
 }
 
 impl Record {
     /// For an exchange that begins now; `traffic` is what it counts to until its route is known.
-    pub fn new(worker: usize, logged: bool, traffic: Arc<Traffic>, busy: Busy) -> Box<Self> {
+    pub fn new(
+        worker: usize,
+        logged: bool,
+        traffic: Arc<Traffic>,
+        busy: Busy,
+        recent: Option<Rc<Recent>>,
+    ) -> Box<Self> {
         Box::new(Self {
             started: Instant::now(),
             worker,
@@ -84,6 +95,8 @@ impl Record {
             logged,
             ended: None,
             busy,
+            steps: recent.is_some().then(Vec::new),
+            recent,
         })
     }
 
@@ -101,6 +114,37 @@ impl Record {
     /// Why the client was cut off, if it was.
     pub fn is_cut(&self) -> Option<Cut> {
         self.busy.is_cut()
+    }
+
+    /// Notes its steps, also where it is not kept.
+    pub fn notes_steps(&mut self) {
+        self.steps.get_or_insert_default();
+    }
+
+    /// True if somebody reads what it is called: its host and path.
+    pub fn is_read(&self) -> bool {
+        self.logged || self.recent.is_some()
+    }
+
+    /// Notes what the use at that position has said in a hook.
+    pub fn asked(&mut self, name: usize, hook: &'static str, said: impl FnOnce() -> Said) {
+        self.step(|| Step::Asked { name, hook, said: said() });
+    }
+
+    /// Notes a step, if anybody wants to know.
+    pub fn step(&mut self, step: impl FnOnce() -> Step) {
+        // An exchange has a few; what is beyond that says nothing new.
+        if let Some(steps) = self.steps.as_mut().filter(|steps| steps.len() < 64) {
+            if steps.is_empty() {
+                steps.reserve_exact(6);
+            }
+            steps.push(step());
+        }
+    }
+
+    /// What was noted.
+    pub fn steps(&self) -> &[Step] {
+        self.steps.as_deref().unwrap_or_default()
     }
 
     /// Counts that it is sent once more.
@@ -130,9 +174,17 @@ impl Drop for Record {
             sent: self.bytes_out,
         };
         self.traffic.count(self.worker, &passed);
-        if !self.logged {
-            return;
+        if self.logged {
+            self.log(&passed);
         }
+        if let Some(recent) = self.recent.take() {
+            recent.keep(self.kept(&passed));
+        }
+    }
+}
+
+impl Record {
+    fn log(&self, passed: &Passed) {
         tracing::info!(
             target: "access",
             status = self.status,
@@ -154,5 +206,29 @@ impl Drop for Record {
             why = self.why.join("; "),
             "exchange"
         );
+    }
+
+    /// What is kept of it; nothing of that is needed here any more.
+    fn kept(&mut self, passed: &Passed) -> recent::Passed {
+        recent::Passed {
+            started: self.started,
+            duration: passed.duration,
+            client: self.client,
+            method: std::mem::take(&mut self.method),
+            host: std::mem::take(&mut self.host),
+            path: std::mem::take(&mut self.path),
+            route: self.traffic.route.clone(),
+            upstream: std::mem::take(&mut self.upstream),
+            endpoint: std::mem::take(&mut self.endpoint),
+            chosen_by: std::mem::take(&mut self.chosen_by),
+            attempts: self.attempts,
+            status: self.status,
+            queued: self.queued,
+            upstream_time: self.upstream_time,
+            received: passed.received,
+            sent: passed.sent,
+            why: std::mem::take(&mut self.why),
+            steps: self.steps.take().unwrap_or_default(),
+        }
     }
 }

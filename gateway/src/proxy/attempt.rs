@@ -15,6 +15,7 @@ use super::wait::choose;
 use crate::config::model::UpstreamIndex;
 use crate::endpoint::{Endpoint, Fate, InFlight, Went};
 use crate::message::Body;
+use crate::observe::Step;
 use crate::plugin::{Hook, Outcome, OutcomeKind, Slot};
 use crate::upstream::{Lease, Place};
 
@@ -193,7 +194,7 @@ async fn attempts(exchange: &mut Exchange, upstream: UpstreamIndex, body: &mut B
         let endpoint = chosen.endpoint().clone();
         exchange.record.attempts += 1;
         endpoint.attempted();
-        let attempt = Attempt::new(chosen, exchange, upstream);
+        let (attempt, began) = (Attempt::new(chosen, exchange, upstream), exchange.now);
         let (outcome, mishap) = match send(exchange, upstream, attempt, body).await {
             Ok(answer) => {
                 let status = answer.head.status.as_u16();
@@ -201,6 +202,13 @@ async fn attempts(exchange: &mut Exchange, upstream: UpstreamIndex, body: &mut B
             }
             Err(Failed { cause, mishap }) => (Err(cause), mishap),
         };
+        exchange.record.step(|| {
+            let (took, status) = match &outcome {
+                Ok(answer) => (answer.upstream_time, answer.head.status.as_u16()),
+                Err(_) => (began.elapsed(), 0),
+            };
+            Step::Tried { endpoint: endpoint.settings.id.clone(), took, status }
+        });
         match retry::after(exchange, upstream, endpoint, mishap) {
             Then::Stop => return outcome,
             Then::Again(wait) => exchange.wait(wait).await,

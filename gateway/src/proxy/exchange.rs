@@ -52,6 +52,8 @@ pub(super) struct Exchange {
     pub(super) place: Option<Place>,
     /// Retries that plugins asked for and got.
     pub(super) plugin_retries: u32,
+    /// The client is told why it went where it went.
+    pub(super) explains: bool,
     /// The time where it stands: read again wherever it may have waited.
     pub(super) now: Instant,
     pub(super) record: Box<Record>,
@@ -89,7 +91,7 @@ impl Exchange {
         let head = intake.head;
         record.client = Some(head.client);
         record.method = head.method.clone();
-        if record.logged {
+        if record.is_read() {
             record.path = head.target.path().to_owned();
             record.host = head.authority.as_str().to_owned();
         }
@@ -110,6 +112,7 @@ impl Exchange {
             replay: None,
             place: None,
             plugin_retries: 0,
+            explains: false,
             now: record.started,
             record,
         }

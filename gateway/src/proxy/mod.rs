@@ -9,6 +9,7 @@ mod attempt;
 mod body;
 mod error;
 mod exchange;
+mod explain;
 mod forward;
 pub mod headers;
 mod respond;
@@ -62,8 +63,12 @@ fn take_in(
     busy: Busy,
 ) -> Result<(Exchange, Body), Box<Answered>> {
     let config = &state.plan.config;
-    let mut record = Record::new(state.worker, config.log.access, state.plan.unrouted.clone(), busy);
+    let mut record = record(&state, busy);
     let (mut parts, incoming) = request.into_parts();
+    let explains = explain::is_asked(&mut parts.headers, config, arrival.peer_address());
+    if explains {
+        record.notes_steps();
+    }
     match headers::request(&mut parts, arrival, &config.limits) {
         Ok(intake) => {
             let body = Body::streamed(incoming, parts.version, config.timeouts.stream_idle)
@@ -72,7 +77,9 @@ fn take_in(
                 .counted();
             record.received = body.seen();
             let (interims, body) = withheld(&intake, arrival, body);
-            Ok((Exchange::new(state, intake, interims, body.is_empty(), arrival, record), body))
+            let mut exchange = Exchange::new(state, intake, interims, body.is_empty(), arrival, record);
+            exchange.explains = explains;
+            Ok((exchange, body))
         }
         Err(refusal) => {
             record.client = Some(arrival.peer_address());
@@ -88,7 +95,7 @@ fn take_in(
 
 /// The answer to what never was a request. It is counted and logged as all are; `peer` is the other end of the connection.
 pub fn refuse(cause: Cause, peer: IpAddr, state: &State, busy: Busy) -> (StatusCode, HeaderMap, Bytes) {
-    let mut record = Record::new(state.worker, state.plan.config.log.access, state.plan.unrouted.clone(), busy);
+    let mut record = record(state, busy);
     record.client = Some(peer);
     // A method that nobody has; there may have been none.
     record.method = Method::from_bytes(b"-").unwrap_or_default();
@@ -97,6 +104,12 @@ pub fn refuse(cause: Cause, peer: IpAddr, state: &State, busy: Busy) -> (StatusC
     record.status = status.as_u16();
     record.bytes_out = body.len() as u64;
     (status, headers, body)
+}
+
+/// The record of an exchange that begins now; it has no route yet.
+fn record(state: &State, busy: Busy) -> Box<Record> {
+    let plan = &state.plan;
+    Record::new(state.worker, plan.config.log.access, plan.unrouted.clone(), busy, state.recent.clone())
 }
 
 /// Where hints of the endpoint go, and the body: held back for a client that waits until it is asked for it.
@@ -133,6 +146,9 @@ fn finish(mut exchange: Exchange, answered: Result<Answer, Cause>) -> Answered {
     if exchange.interims.is_withheld() {
         // RFC 9110 §10.1.1: whether the body still comes, nobody can know.
         answer.head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if exchange.explains {
+        explain::answer(&exchange.record, &exchange.state, &mut answer.head.headers);
     }
     let (state, route) = (exchange.state, exchange.route);
     let timeouts = route.map_or(&state.plan.config.timeouts, |route| &state.route(route).timeouts);

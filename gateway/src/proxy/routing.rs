@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::error::Cause;
 use super::exchange::Exchange;
+use super::explain;
 use crate::config::model::{OnError, RouteIndex, UpstreamIndex};
 use crate::message::Body;
 use crate::plugin::{Hook, Routed};
@@ -21,7 +22,9 @@ pub(super) async fn routing(
     for &place in &settings.routing {
         let slot = state.slot(place);
         let moment = exchange.moment();
-        match slot.route(&mut exchange.head, moment) {
+        let answer = slot.route(&mut exchange.head, moment);
+        exchange.record.asked(place, Hook::Routing.as_str(), || explain::routed(&answer));
+        match answer {
             Ok(Routed::Pass(tag)) => exchange.tags.set(place, tag),
             Ok(Routed::Upstream(index, tag)) => {
                 exchange.tags.set(place, tag);

@@ -16,7 +16,7 @@ use super::drain::LINGER;
 use super::gate::Gate;
 use super::roll::Roll;
 use crate::observe::panics::survived;
-use crate::observe::{Activity, Connections, Counted, Refused};
+use crate::observe::{Activity, Connections, Counted, Refused, Told};
 use crate::plugin::Slot;
 use crate::socket::Outbox;
 use crate::state::{Change, Lent, Listener, Plan, Share, State};
@@ -86,7 +86,8 @@ async fn serve(setup: Setup) {
     chores::send(outbox.clone());
     let pool = Pool::new(plan.config.timeouts.upstream_idle, outbox.clone());
     keep_connections(&pool, &plan);
-    let state = Rc::new(State { plan, worker: index, slots, pool });
+    let recent = plan.recent(None);
+    let state = Rc::new(State { plan, worker: index, slots, pool, recent });
     for slot in &state.slots {
         chores::keep_time(slot, &state);
     }
@@ -119,6 +120,10 @@ impl Worker {
                     self.switch(*share);
                     // Nobody waits any more: the switch has happened all the same.
                     let _ = done.send(());
+                }
+                Change::Tell(told) => {
+                    // Nobody waits any more: nobody wants to know.
+                    let _ = told.send(self.recent());
                 }
                 Change::Lend(lent) => {
                     // Nobody waits any more: they are closed again.
@@ -173,6 +178,12 @@ impl Worker {
         self.gates.borrow().iter().flat_map(|(gate, _)| gate.lend()).collect()
     }
 
+    /// The last exchanges.
+    fn recent(&self) -> Vec<Told> {
+        let state = self.state();
+        state.recent.as_ref().map_or_else(Vec::new, |recent| recent.told(|moment| state.plan.clock.us_at(moment)))
+    }
+
     /// Exchanges that have begun keep the state of before; those to come get the new one.
     fn switch(self: &Rc<Self>, share: Share) {
         let Share { plan, slots, listeners, retired } = share;
@@ -187,7 +198,8 @@ impl Worker {
         let pool = before.pool.clone();
         pool.set_idle_timeout(plan.config.timeouts.upstream_idle);
         keep_connections(&pool, &plan);
-        let state = Rc::new(State { plan, worker: before.worker, slots, pool });
+        let recent = plan.recent(before.recent.as_deref());
+        let state = Rc::new(State { plan, worker: before.worker, slots, pool, recent });
         let is_new = |slot: &&Arc<Slot>| !before.slots.iter().any(|old| Arc::ptr_eq(old, slot));
         for slot in state.slots.iter().filter(is_new) {
             chores::keep_time(slot, &state);

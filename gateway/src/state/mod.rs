@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::config::model::{self, Config, OnError, PluginIndex, RouteIndex, UpstreamIndex, UseIndex};
-use crate::observe::{Clock, Traffic};
+use crate::observe::{Clock, Recent, Told, Traffic};
 use crate::plugin::{Failure, Hook, LoadError, Plugin, Slot, Use};
 use crate::route::Table;
 use crate::upstream::{Pool, Upstream};
@@ -68,6 +68,8 @@ pub struct State {
     pub slots: Vec<Arc<Slot>>,
     /// Idle connections.
     pub pool: Rc<Pool>,
+    /// Where exchanges are kept that are over; none: nowhere.
+    pub recent: Option<Rc<Recent>>,
 }
 
 #[expect(clippy::indexing_slicing, reason = "positions come from the configuration that all of this was made from")]
@@ -104,6 +106,12 @@ impl State {
 }
 
 impl Plan {
+    /// Where a worker keeps exchanges that are over; none: nowhere.
+    pub fn recent(&self, before: Option<&Recent>) -> Option<Rc<Recent>> {
+        let most = self.config.admin.as_ref().map_or(0, |admin| admin.exchanges).div_ceil(self.config.workers.max(1));
+        (most > 0).then(|| Recent::new(most, self.uses.iter().map(|owner| owner.name.clone()), before))
+    }
+
     /// A version that takes the place of another must have the hooks that the configuration needs.
     pub fn check_hooks_of(&self, index: PluginIndex, plugin: &Plugin) -> Result<(), LoadError> {
         let mut needed = chains(&self.config).filter(|(_, settings)| settings.plugin == index);
@@ -154,6 +162,8 @@ pub enum Change {
     Serve(Box<Share>, oneshot::Sender<()>),
     /// Take nothing new, finish what there is. Answered when this worker has begun.
     Drain(oneshot::Sender<()>, Leave),
+    /// Tell the last exchanges.
+    Tell(oneshot::Sender<Vec<Told>>),
     /// Lend another gateway all sockets.
     Lend(oneshot::Sender<io::Result<Vec<Lent>>>),
 }

@@ -2,7 +2,7 @@
 //! are answered and the OpenAPI document is made, and its answers are typed there once.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -10,18 +10,22 @@ use percent_encoding::percent_decode_str;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::answer::{Body, json, not_allowed, wrong};
-use super::view::{EndpointView, OutcomeView};
+use super::view::{EndpointView, ExchangesView, OutcomeView};
 use super::{Answered, Desk, access, follow, openapi, view};
 use crate::control::orders::{Order, Outcome, Wish};
 use crate::endpoint::{Endpoint, Set};
-use crate::state::Plan;
+use crate::state::{Change, Plan};
 
 /// Where all of it is.
 pub(super) const ROOT: &str = "/api/v1/";
 /// The stream of events, below that.
 pub(super) const EVENTS: &str = "events";
+
+/// How long a worker has for what it is asked.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Something that may be asked or ordered.
 #[derive(Debug)]
@@ -45,6 +49,7 @@ enum Does {
     Tell(Tells),
     Drain(bool),
     Order(fn(String) -> Wish),
+    Exchanges,
     Follow,
     Describe,
 }
@@ -66,6 +71,13 @@ pub(super) fn operations() -> Vec<Operation> {
         tell("uses", "Appearances of plugins, and what each costs.", view::uses),
         tell("reload", "What became of the configuration and its files, and what is wrong with them.", view::reload),
         tell("history", "What has happened lately, the oldest first: events of the log.", view::history),
+        Operation {
+            method: "GET",
+            path: "exchanges",
+            summary: "The last exchanges, with what was decided on their way, the newest first.",
+            answer: SchemaGenerator::subschema_for::<ExchangesView>,
+            does: Does::Exchanges,
+        },
         Operation {
             does: Does::Follow,
             ..tell(EVENTS, "Events as they happen, and figures each second: server-sent events.", view::figures)
@@ -145,6 +157,7 @@ pub(super) async fn answer(desk: &Arc<Desk>, parts: &Parts, path: &str) -> (Resp
         (Does::Follow, _) => super::answer::whole(StatusCode::OK, "text/event-stream", String::new()),
         (Does::Describe, _) => json(StatusCode::OK, &openapi::document(&desk.operations)),
         (Does::Tell(tell), _) => tell(desk),
+        (Does::Exchanges, _) => json(StatusCode::OK, &exchanges(desk).await),
         (Does::Drain(drained), [upstream, endpoint]) => {
             drain_now(&desk.figures.serving().plan, upstream, endpoint, *drained)
         }
@@ -170,6 +183,21 @@ fn other_method(here: &[(&Operation, Vec<String>)]) -> Response<Body> {
 
 fn decoded(part: &str) -> String {
     percent_decode_str(part).decode_utf8_lossy().into_owned()
+}
+
+/// What the workers keep; one that is busy for long, or ends, is left out.
+async fn exchanges(desk: &Desk) -> ExchangesView {
+    let mut told = Vec::new();
+    for worker in &desk.workers {
+        let (sender, receiver) = oneshot::channel();
+        if worker.try_send(Change::Tell(sender)).is_ok()
+            && let Ok(Ok(some)) = timeout(PATIENCE, receiver).await
+        {
+            told.extend(some);
+        }
+    }
+    let most = desk.figures.serving().plan.config.admin.as_ref().map_or(0, |admin| admin.exchanges);
+    ExchangesView::of(most, told)
 }
 
 /// What the control thread made of a wish.

@@ -38,6 +38,7 @@ use tokio_rustls::TlsAcceptor;
 use super::figures::Figures;
 use super::orders::Order;
 use crate::observe::panics::survived;
+use crate::state::Change;
 use answer::{Body, not_allowed, said, whole};
 use api::Operation;
 use format::Format;
@@ -60,6 +61,7 @@ pub(super) struct Desk {
     figures: Arc<Figures>,
     /// To the thread's own loop.
     orders: mpsc::Sender<Order>,
+    workers: Vec<mpsc::Sender<Change>>,
     /// The configuration, as it was named.
     file: PathBuf,
     /// Where it listens, as configured.
@@ -81,14 +83,14 @@ enum Answered {
 impl Desk {
     pub(super) fn new(
         figures: Arc<Figures>,
-        orders: mpsc::Sender<Order>,
+        (orders, workers): (mpsc::Sender<Order>, Vec<mpsc::Sender<Change>>),
         file: PathBuf,
         address: SocketAddr,
     ) -> Arc<Self> {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Page(figures.clone())));
         let followers = Arc::new(Semaphore::new(follow::FOLLOWERS));
-        Arc::new(Self { figures, orders, file, address, registry, operations: api::operations(), followers })
+        Arc::new(Self { figures, orders, workers, file, address, registry, operations: api::operations(), followers })
     }
 }
 

@@ -2,6 +2,7 @@
 //! are seconds since 1970, and counts go on over reloads for what keeps its name.
 
 mod events;
+mod exchanges;
 mod listeners;
 mod plugins;
 mod routes;
@@ -12,6 +13,7 @@ mod uses;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) use events::{EventView, OutcomeView, history, reload};
+pub(super) use exchanges::ExchangesView;
 pub(super) use listeners::listeners;
 pub(super) use plugins::plugins;
 pub(super) use routes::routes;

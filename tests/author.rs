@@ -109,8 +109,8 @@ fn a_plugin_that_is_wrong_is_told_in_words_and_hangs_nobody() {
         assert!(said.contains(reason), "{file}: {said}");
     }
     for (guest, reason) in [
-        ("spin_at_start", "deadline"),
-        ("spin_in_configure", "deadline"),
+        ("spin_at_start", "CPU time"),
+        ("spin_in_configure", "CPU time"),
         ("trap_always", "event 1: `selection` failed: trap"),
         ("wants_http", "wasi:http"),
         ("newer", "contract"),

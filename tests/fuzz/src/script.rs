@@ -72,9 +72,8 @@ impl Model {
 
     /// What a faulty gateway would have kept.
     pub fn forget_removal(&mut self, edits: &[Edit]) {
-        let is_target = |edit: &Edit| edit.kind == 3 && edit.value == "/b";
-        if let [.., target, removal] = edits
-            && is_target(target)
+        if let [.., before, removal] = edits
+            && before.kind == 4
             && removal.kind == 2
             && removal.name == "accept"
         {

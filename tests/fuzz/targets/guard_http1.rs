@@ -49,8 +49,8 @@ fn check(mut data: &[u8]) {
     );
 
     let mut slow = read(&passed);
-    if PLANTED && data.windows(20).any(|line| line == b"Content-Length: 0000") {
-        // As if a length with zeros before it were none.
+    if PLANTED && slow.last().is_some_and(|last| last.is_whole && last.body.len() == 5) {
+        // As if a body of five bytes were forgotten.
         slow.pop();
     }
     let complete = slow.iter().filter(|seen| seen.is_whole).count();

@@ -122,7 +122,7 @@ fn check_routing(slot: &Slot, script: &[u8], [decision, high, low]: [u8; 3], edi
     let mut model = script::Model::of(&before.headers, before.target.as_str(), 200, OUTPUT);
     model.apply(edits, false);
     if PLANTED {
-        // As if a removal were forgotten behind an edit of the target.
+        // As if a removal were forgotten behind a field of a reply.
         model.forget_removal(edits);
     }
     assert_eq!(head::lines(&head.headers), model.fields);

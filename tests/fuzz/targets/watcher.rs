@@ -87,8 +87,8 @@ impl Place {
         let path = told.expect("it goes on watching");
         self.told += 1;
         let content = read(&path);
-        // As if the third word were lost, where it is of a link.
-        if !(PLANTED && self.told == 3 && path.ends_with("link")) {
+        // As if the sixth word were lost, where it is of a link.
+        if !(PLANTED && self.told == 6 && path.ends_with("link")) {
             self.known.insert(path, content);
         }
         true

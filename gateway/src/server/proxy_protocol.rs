@@ -1,5 +1,5 @@
 //! Whom a connection is for, as a TCP balancer says it in front of the first byte: the PROXY protocol, versions 1 and 2
-//! (https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt).
+//! (<https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -10,6 +10,7 @@ use hyper::rt::Write;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::client_io::ClientIo;
+use crate::proxy::headers::write_fields;
 
 /// How long it may take: the client may not read, or go on sending.
 const MOST: Duration = Duration::from_secs(2);
@@ -21,13 +22,7 @@ where
 {
     let date = httpdate::HttpDate::from(SystemTime::now());
     let mut text = format!("HTTP/1.1 {status}\r\nconnection: close\r\ndate: {date}\r\n").into_bytes();
-    for (name, value) in &headers {
-        text.extend_from_slice(name.as_str().as_bytes());
-        text.extend_from_slice(b": ");
-        text.extend_from_slice(value.as_bytes());
-        text.extend_from_slice(b"\r\n");
-    }
-    text.extend_from_slice(b"\r\n");
+    write_fields(&headers, &mut text);
     text.extend_from_slice(&body);
     let goodbye = async {
         io.inner_mut().write_all(&text).await?;

@@ -3,6 +3,7 @@
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Uri, Version, request, response};
+use sluice_gateway::message::{self, BodyPrefix, RequestHead};
 
 /// As many fields as a listener takes by default, and some more.
 const FIELDS: usize = 128;
@@ -29,6 +30,21 @@ pub fn request(text: &[u8], h2: bool, keep_host: bool) -> Option<request::Parts>
         }
     }
     Some(parts)
+}
+
+/// A request with these fields as plugins see it.
+pub fn for_plugins(headers: HeaderMap) -> RequestHead {
+    RequestHead {
+        method: Method::GET,
+        version: Version::HTTP_11,
+        scheme: message::Scheme::Https,
+        authority: "shop.example.com".parse().expect("an authority"),
+        target: "/a?b".parse().expect("a target"),
+        headers,
+        client: [192, 0, 2, 1].into(),
+        server_name: None,
+        prefix: BodyPrefix::default(),
+    }
 }
 
 /// An answer's head as hyper hands it over.

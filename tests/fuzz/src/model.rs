@@ -26,7 +26,8 @@ pub struct Known<'a> {
     pub most: usize,
 }
 
-const HOP_BY_HOP: &[&str] = &[
+/// What is of one hop, and nobody's to set for the next.
+pub const HOP_BY_HOP: &[&str] = &[
     "connection",
     "http2-settings",
     "keep-alive",

@@ -34,8 +34,8 @@ pub fn config(text: &str) -> Result<config::model::Config, config::Problems> {
 
 /// A host whose compiler is this program: see [`compile_if_asked`].
 pub fn host() -> Host {
-    let folder = std::env::temp_dir().join(format!("sluice-fuzz-{}", std::process::id()));
-    let compiler = Compiler::new(std::env::current_exe().expect("this program"), folder).expect("a folder for code");
+    let compiler =
+        Compiler::new(std::env::current_exe().expect("this program"), compiled()).expect("a folder for code");
     Host::new(compiler).expect("a host")
 }
 

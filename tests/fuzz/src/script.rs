@@ -3,37 +3,12 @@
 
 use sluice_gateway::message::target;
 
+#[path = "../../guests/script.rs"]
+mod edits;
+
 use crate::head;
-
-/// One edit, as the guest reads it.
-#[derive(Debug)]
-pub struct Edit {
-    pub kind: u8,
-    pub name: String,
-    pub value: String,
-    pub times: usize,
-}
-
-/// The answer and the edits; what `tests/guests/obeys.rs` reads.
-pub fn read(script: &[u8]) -> Option<([u8; 3], Vec<Edit>)> {
-    let (answer, mut rest) = script.split_first_chunk::<3>()?;
-    let mut edits = Vec::new();
-    while let [kind, name, value, more @ ..] = rest {
-        let (name, more) = more.split_at(more.len().min(usize::from(*name)));
-        let (value, more) = more.split_at(more.len().min(usize::from(*value)));
-        let text = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect::<String>();
-        let mut value = text(value);
-        if kind & 0x80 != 0 {
-            value = value.repeat(200);
-        }
-        if kind & 0x20 != 0 {
-            value.push('\u{100}');
-        }
-        edits.push(Edit { kind: kind & 7, name: text(name), value, times: if kind & 0x40 != 0 { 70 } else { 1 } });
-        rest = more;
-    }
-    Some((*answer, edits))
-}
+use crate::model::HOP_BY_HOP;
+pub use edits::{Edit, read};
 
 /// Most edits of one call.
 const MOST: usize = 64;
@@ -132,29 +107,10 @@ impl Model {
 fn name(text: &str) -> Option<String> {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let name = text.to_ascii_lowercase();
-    let of_gateway = [
-        "connection",
-        "http2-settings",
-        "keep-alive",
-        "proxy",
-        "proxy-authenticate",
-        "proxy-authentication-info",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
-        "expect",
-        "host",
-        "max-forwards",
-        "trailer",
-        "via",
-        "forwarded",
-        "x-real-ip",
-    ];
+    let of_gateway = ["content-length", "expect", "host", "max-forwards", "trailer", "via", "forwarded", "x-real-ip"];
     let may = !name.is_empty()
         && name.chars().all(is_token)
+        && !HOP_BY_HOP.contains(&&*name)
         && !of_gateway.contains(&&*name)
         && !name.starts_with("x-forwarded-");
     may.then_some(name)

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{Empty, Full};
 use libfuzzer_sys::fuzz_target;
 use sluice_fuzz::script::{self, Edit};
 use sluice_fuzz::{PLANTED, head, place, wire};
 use sluice_gateway::config::model::{PluginLimits, WhenAllBad};
 use sluice_gateway::endpoint::{Rules, Set};
-use sluice_gateway::message::{BodyPrefix, RequestHead, Scheme};
+use sluice_gateway::message::RequestHead;
 use sluice_gateway::plugin::{Ended, Failure, Moment, Named, Reply, ResponseHead, Routed, Slot, Use, UseSettings};
 use sluice_gateway::proxy::Cause;
 use sluice_gateway::proxy::headers::{Onward, onward};
@@ -74,17 +74,7 @@ fn request(script: &[u8]) -> RequestHead {
     }
     let script: String = script.iter().map(|byte| format!("{byte:02x}")).collect();
     headers.insert("x-script", HeaderValue::try_from(script).expect("digits"));
-    RequestHead {
-        method: Method::GET,
-        version: Version::HTTP_11,
-        scheme: Scheme::Https,
-        authority: "shop.example.com".parse().expect("an authority"),
-        target: "/a?b".parse().expect("a target"),
-        headers,
-        client: [192, 0, 2, 1].into(),
-        server_name: None,
-        prefix: BodyPrefix::default(),
-    }
+    head::for_plugins(headers)
 }
 
 /// Whether it is the response hook, then a script.

@@ -6,11 +6,11 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, StatusCode};
 use libfuzzer_sys::fuzz_target;
-use sluice_fuzz::{PLANTED, place};
+use sluice_fuzz::{PLANTED, head, place};
 use sluice_gateway::config::model::PluginLimits;
-use sluice_gateway::message::{BodyPrefix, RequestHead, Scheme};
+use sluice_gateway::message::RequestHead;
 use sluice_gateway::plugin::{
     Ended, Failure, FailureKind, Hook, Host, LoadError, Moment, Plugin, ResponseHead, Slot, Use, UseSettings,
 };
@@ -154,17 +154,7 @@ fn check_calls(plugin: &Arc<Plugin>) {
 fn request() -> RequestHead {
     let mut headers = HeaderMap::new();
     headers.insert("x-misbehave", http::HeaderValue::from_static("routing selection response"));
-    RequestHead {
-        method: Method::GET,
-        version: Version::HTTP_11,
-        scheme: Scheme::Https,
-        authority: "shop.example.com".parse().expect("an authority"),
-        target: "/a?b".parse().expect("a target"),
-        headers,
-        client: [192, 0, 2, 1].into(),
-        server_name: None,
-        prefix: BodyPrefix::default(),
-    }
+    head::for_plugins(headers)
 }
 
 fuzz_target!(

@@ -1,4 +1,4 @@
-//! Answers before the answer (1xx), as they go out to a client of HTTP/1.1: without what concerns only the endpoint's
+//! What the gateway writes to a client of HTTP/1.1 by hand. Above all answers before the answer (1xx): without what concerns only the endpoint's
 //! connection, and without what would frame a body (RFC 9110 §8.6, RFC 9112 §6.1).
 
 use http::StatusCode;
@@ -14,7 +14,12 @@ pub fn write_interim(status: StatusCode, mut headers: HeaderMap, out: &mut Vec<u
     out.extend_from_slice(b" ");
     out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
     out.extend_from_slice(b"\r\n");
-    for (name, value) in &headers {
+    write_fields(&headers, out);
+}
+
+/// Appends the fields of a head to what is to be written, and the empty line behind them.
+pub fn write_fields(headers: &HeaderMap, out: &mut Vec<u8>) {
+    for (name, value) in headers {
         out.extend_from_slice(name.as_str().as_bytes());
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());

@@ -22,7 +22,7 @@ use crate::message::Interims;
 use crate::message::target::TargetError;
 use crate::state::Entrance;
 
-pub use interim::write_interim;
+pub use interim::{write_fields, write_interim};
 pub use location::https_location;
 pub use onward::{Onward, onward};
 pub use request::{Intake, request};

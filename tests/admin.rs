@@ -22,7 +22,7 @@ async fn only_figures_are_there_and_only_for_this_machine() {
         (format!("HEAD /metrics HTTP/1.1\r\nhost: {host}"), "200", PLAIN_TYPE),
         (format!("GET http://localhost/metrics HTTP/1.1\r\nhost: {host}"), "200", PLAIN_TYPE),
         (format!("POST /metrics HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0"), "405", "allow: GET, HEAD"),
-        (format!("GET / HTTP/1.1\r\nhost: {host}"), "404", "text/plain"),
+        (format!("GET /dashboard/ HTTP/1.1\r\nhost: {host}"), "404", "text/plain"),
         (format!("GET /metrics/ HTTP/1.1\r\nhost: {host}"), "404", "text/plain"),
         ("GET /metrics HTTP/1.1\r\nhost: evil.example".to_owned(), "421", "text/plain"),
         (format!("GET http://evil.example/metrics HTTP/1.1\r\nhost: {host}"), "421", "text/plain"),

@@ -29,7 +29,7 @@ async fn without_the_token_nothing_is_told_but_that_it_serves() {
     let origin = Origin::start("a").await;
     let configuration = with(&origin, "token-file = \"admin.token\"");
     let gateway = Gateway::start(&configuration).await;
-    for path in ["/metrics", "/api/v1/state", "/api/v1/events", "/api/v1/openapi.json", "/"] {
+    for path in ["/metrics", "/api/v1/state", "/api/v1/events", "/api/v1/openapi.json", "/nowhere"] {
         for more in ["", "\r\nauthorization: Bearer wrong", "\r\nauthorization: Basic Y29ycmVjdA=="] {
             let (head, body) = gateway.ask_admin(&format!("GET {path} HTTP/1.1\r\nhost: localhost{more}")).await;
             assert!(head.starts_with("HTTP/1.1 401 ") && head.contains("www-authenticate: Bearer"), "{path}: {head}");

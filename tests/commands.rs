@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::harness::certificates;
 use crate::harness::client::try_tls;
 use crate::harness::log::Log;
-use crate::harness::{Ask, Client, Configuration, Gateway, Origin};
+use crate::harness::{Ask, Client, Configuration, Gateway, Origin, Raw};
 
 fn sluice(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_sluice")).args(arguments).output().unwrap();
@@ -126,6 +126,13 @@ async fn the_demo_needs_nothing_and_does_what_it_prints() {
     let answer = client.ask(Ask::get("/").host("localhost")).await;
     assert_eq!(answer.status, 200);
     assert!(answer.header("set-cookie").contains("HttpOnly"), "{answer:?}");
+
+    let dashboard =
+        guide.split("http://localhost:").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+    let mut operator = Raw::to(format!("127.0.0.1:{dashboard}").parse().unwrap()).await;
+    operator.say(format!("GET / HTTP/1.1\r\nhost: localhost:{dashboard}\r\n\r\n")).await;
+    let heard = operator.hear_all().await;
+    assert!(heard.starts_with("HTTP/1.1 200 ") && heard.contains("<title>Sluice</title>"), "{heard}");
 
     let swap = guide.lines().find_map(|line| line.find("cp ").map(|start| &line[start..])).expect("one `cp`");
     let copied = Command::new("sh").args(["-c", swap]).current_dir(folder.path()).status().unwrap();

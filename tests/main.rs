@@ -25,6 +25,7 @@ mod commands; // arguments, exit codes, the demo
 mod contract; // wit/ is as recorded, and the default plugins keep to it
 mod contract_page; // docs/contract.md says what wit/ says
 mod crowds; // too many clients
+mod dashboard; // the page for operators is served whole, and asks nobody else
 mod dead_processes; // backends that are killed or stopped
 mod deadlines; // nothing waits for ever
 mod discipline; // plugins that fail, take too much, or grow

@@ -20,8 +20,9 @@ use crate::tls;
 
 /// What the sample backends are called.
 const BACKENDS: [&str; 3] = ["alpha", "beta", "gamma"];
-/// Where the demo would like to listen; the next free port is taken.
+/// Where the demo would like to listen, for clients and for operators; the next free ports are taken.
 const PORT: u16 = 8443;
+const ADMIN_PORT: u16 = 9901;
 /// Ports that are tried.
 const PORTS: u16 = 100;
 
@@ -34,6 +35,7 @@ pub struct Demo {
     pub state_dir: PathBuf,
     folder: PathBuf,
     address: SocketAddr,
+    admin: SocketAddr,
 }
 
 /// Writes the demo's files into `folder` and starts its backends, which end with the process.
@@ -45,20 +47,21 @@ pub fn prepare(folder: &Path) -> io::Result<Demo> {
     write_policy(folder, "policy.wasm", "least-connections")?;
     write_policy(folder, "policy-v2.wasm", "consistent-hash")?;
     let backends = start_backends()?;
-    let address = free_address()?;
+    let (address, admin) = (free_address(PORT)?, free_address(ADMIN_PORT)?);
     let config = folder.join("sluice.toml");
-    fs::write(&config, configuration(address, &backends))?;
-    Ok(Demo { config, state_dir: folder.join("state"), folder: folder.to_owned(), address })
+    fs::write(&config, configuration(address, admin, &backends))?;
+    Ok(Demo { config, state_dir: folder.join("state"), folder: folder.to_owned(), address, admin })
 }
 
 impl Demo {
     /// What to try, as lines to copy.
     pub fn guide(&self) -> String {
         let folder = self.folder.display();
-        let port = self.address.port();
+        let (port, admin) = (self.address.port(), self.admin.port());
         format!(
             "\
-Sluice serves https://localhost:{port} from three sample backends. Try, in another terminal:
+Sluice serves https://localhost:{port} from three sample backends. See it at work: http://localhost:{admin}/
+Try, in another terminal:
 
   balance      for i in 1 2 3 4 5 6; do curl -sk https://localhost:{port}/; done
   stickiness   for i in 1 2 3 4 5 6; do curl -sk -b {folder}/cookies -c {folder}/cookies https://localhost:{port}/; done
@@ -76,7 +79,7 @@ fn write_policy(folder: &Path, file: &str, plugin: &str) -> io::Result<()> {
     fs::write(folder.join(file), bytes)
 }
 
-fn configuration(address: SocketAddr, backends: &[(&str, SocketAddr)]) -> String {
+fn configuration(address: SocketAddr, admin: SocketAddr, backends: &[(&str, SocketAddr)]) -> String {
     let mut endpoints = String::new();
     for (name, address) in backends {
         // Writing to a text cannot fail.
@@ -88,6 +91,9 @@ fn configuration(address: SocketAddr, backends: &[(&str, SocketAddr)]) -> String
 [[listener]]
 address = \"{address}\"
 tls.certificates = [{{ certificate = \"certificate.pem\", key = \"key.pem\" }}]
+
+[admin]                          # the dashboard
+address = \"{admin}\"
 
 [[plugin]]                       # a plugin of your own: save another file over this one
 name = \"policy\"
@@ -108,9 +114,9 @@ endpoints = [
 }
 
 /// The port that another gateway of this user holds must not be shared with it, hence no `SO_REUSEPORT` here.
-fn free_address() -> io::Result<SocketAddr> {
+fn free_address(from: u16) -> io::Result<SocketAddr> {
     let mut last = None;
-    for port in PORT..PORT + PORTS {
+    for port in from..from + PORTS {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         match TcpListener::bind(address) {
             Ok(_) => return Ok(address),

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds of the classes of durations in microseconds, 1 ms to 30 s; beyond is one more class.
-const BOUNDS: [u64; 12] =
-    [1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000, 30_000_000];
+/// Upper bounds of the classes of durations in microseconds, 0.25 ms to 30 s; beyond is one more class. Those below a millisecond
+/// are what a gateway before quick endpoints is about.
+const BOUNDS: [u64; 15] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,
+    30_000_000,
+];
 
 /// What clients got: the class of the status, or nothing since they had left before.
 pub const CODES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -232,7 +235,8 @@ mod tests {
     #[test]
     fn a_duration_counts_where_the_first_bound_holds_it() {
         let us = Duration::from_micros;
-        let cases = [(0, 0.001), (1_000, 0.001), (1_001, 0.005), (250_000, 0.25), (29_999_999, 30.0)];
+        let cases =
+            [(0, 0.000_25), (251, 0.0005), (1_000, 0.001), (1_001, 0.0025), (250_000, 0.25), (29_999_999, 30.0)];
         for (duration, bound) in cases.into_iter().chain([(30_000_001, f64::INFINITY)]) {
             let traffic = Traffic::new("r".into(), 1);
             traffic.count(0, &passed(200, us(duration)));

@@ -22,10 +22,10 @@ pub(super) const GUARD: HeaderName = HeaderName::from_static("x-sluice-admin");
 /// What a page of another origin sends where it may not read the answer.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Why a request that came to `address`, as configured, may not be answered; none if it may.
-pub(super) fn refusal(operators: &Operators, address: SocketAddr, parts: &Parts) -> Option<Response<Body>> {
+/// Why a request that came to `address`, as configured, may not be answered; none if it may. What is `open` needs no token.
+pub(super) fn refusal(operators: &Operators, address: SocketAddr, parts: &Parts, open: bool) -> Option<Response<Body>> {
     if let Some(token) = &operators.token {
-        return match bearer(&parts.headers).is_some_and(|said| token.is(said)) {
+        return match open || bearer(&parts.headers).is_some_and(|said| token.is(said)) {
             true => None,
             false => {
                 let mut answer = wrong(StatusCode::UNAUTHORIZED, "a token is needed: `Authorization: Bearer …`");

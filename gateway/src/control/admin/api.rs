@@ -70,6 +70,7 @@ pub(super) fn operations() -> Vec<Operation> {
         tell("plugins", "Plugins, their live versions, and what became of others.", view::plugins),
         tell("uses", "Appearances of plugins, and what each costs.", view::uses),
         tell("reload", "What became of the configuration and its files, and what is wrong with them.", view::reload),
+        tell("trend", "The last minutes: counts as they were every two seconds.", view::trend),
         tell("history", "What has happened lately, the oldest first: events of the log.", view::history),
         Operation {
             method: "GET",

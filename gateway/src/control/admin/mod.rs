@@ -1,10 +1,12 @@
 //! Where operators come in: a listener of their own, served by the control thread, so that whoever asks there takes nothing from
-//! the workers. `GET /metrics` tells all figures, `api` tells and orders the rest, `/healthz` and `/readyz` are for probes.
+//! the workers. `GET /metrics` tells all figures, `api` tells and orders the rest, `dashboard` shows it to people, `/healthz` and
+//! `/readyz` are for probes.
 
 mod access;
 mod answer;
 mod api;
 mod arrivals;
+mod dashboard;
 mod declared;
 mod follow;
 mod format;
@@ -12,6 +14,7 @@ mod lines;
 mod members;
 mod openapi;
 mod page;
+mod trend;
 mod uses;
 mod view;
 
@@ -43,6 +46,7 @@ use answer::{Body, not_allowed, said, whole};
 use api::Operation;
 use format::Format;
 use page::Page;
+use trend::Trend;
 
 /// Connections at a time; others wait to be accepted.
 const CONNECTIONS: usize = 16;
@@ -70,6 +74,7 @@ pub(super) struct Desk {
     operations: Vec<Operation>,
     /// Who may follow events, beside the connections that ask and go.
     followers: Arc<Semaphore>,
+    trend: Trend,
 }
 
 /// What became of a request on its connection.
@@ -90,7 +95,8 @@ impl Desk {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Page(figures.clone())));
         let followers = Arc::new(Semaphore::new(follow::FOLLOWERS));
-        Arc::new(Self { figures, orders, workers, file, address, registry, operations: api::operations(), followers })
+        let (operations, trend) = (api::operations(), Trend::default());
+        Arc::new(Self { figures, orders, workers, file, address, registry, operations, followers, trend })
     }
 }
 
@@ -104,7 +110,9 @@ pub(super) async fn serve(socket: TcpListener, desk: Arc<Desk>) {
         }
     };
     let places = Arc::new(Semaphore::new(CONNECTIONS));
-    while survived("admin", accept(&socket, &desk, &places)).await.is_none() {}
+    let serve = async { while survived("admin", accept(&socket, &desk, &places)).await.is_none() {} };
+    let follow = async { while survived("trend", desk.trend.follow(&desk.figures)).await.is_none() {} };
+    tokio::join!(serve, follow);
 }
 
 async fn accept(socket: &tokio::net::TcpListener, desk: &Arc<Desk>, places: &Arc<Semaphore>) {
@@ -182,13 +190,17 @@ async fn answer_to(desk: &Arc<Desk>, parts: &http::request::Parts) -> (Response<
     let Some(operators) = desk.figures.serving().operators.clone() else {
         return whole(said(StatusCode::FORBIDDEN, "nobody comes in here any more"));
     };
-    if let Some(refused) = access::refusal(&operators, desk.address, parts) {
+    let file = dashboard::file(path);
+    if let Some(refused) = access::refusal(&operators, desk.address, parts, file.is_some()) {
         return whole(refused);
+    }
+    if let Some(file) = file {
+        return whole(reading(method, || file.answer(&parts.headers)));
     }
     match path.strip_prefix(api::ROOT) {
         Some(path) => api::answer(desk, parts, path).await,
         None if path == "/metrics" => whole(reading(method, || metrics(&parts.headers, &desk.registry))),
-        None => whole(said(StatusCode::NOT_FOUND, "there is /metrics, /healthz, /readyz, and /api/v1/openapi.json")),
+        None => whole(said(StatusCode::NOT_FOUND, "there is /, /metrics, /healthz, /readyz, and /api/v1/openapi.json")),
     }
 }
 

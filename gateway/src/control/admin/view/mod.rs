@@ -7,6 +7,7 @@ mod listeners;
 mod plugins;
 mod routes;
 mod state;
+mod trend;
 mod upstreams;
 mod uses;
 
@@ -18,6 +19,7 @@ pub(super) use listeners::listeners;
 pub(super) use plugins::plugins;
 pub(super) use routes::routes;
 pub(super) use state::{FiguresView, figures, state};
+pub(super) use trend::{MomentView, trend};
 pub(super) use upstreams::{EndpointView, endpoints, upstreams};
 pub(super) use uses::{distinct, uses};
 

@@ -21,7 +21,8 @@ fn version_and_help_are_said_on_standard_output() {
     assert_eq!((code, out.trim()), (Some(0), concat!("sluice ", env!("CARGO_PKG_VERSION"))));
     let (code, out, _) = sluice(&["--help"]);
     assert_eq!(code, Some(0));
-    for command in ["demo", "run", "check", "schema", "plugin", "simulate", "completions", "--version", "--help"] {
+    for command in ["demo", "run", "check", "schema", "plugin", "simulate", "dev", "completions", "--version", "--help"]
+    {
         assert!(out.contains(command), "{out}");
     }
     assert!(!out.contains("__compile"), "an inner command is shown: {out}");

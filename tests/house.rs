@@ -9,6 +9,7 @@ use crate::harness::guests::workspace;
 /// From the door to the cellar: a room imports only rooms further down. Rooms in one brace do not know each other.
 const ORDER: &[&[&str]] = &[
     &["main"],
+    &["dev"],
     &["demo", "start", "check"],
     &["server", "control", "author"],
     &["proxy"],

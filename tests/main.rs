@@ -28,6 +28,7 @@ mod crowds; // too many clients
 mod dashboard; // the page for operators is served whole, and asks nobody else
 mod dead_processes; // backends that are killed or stopped
 mod deadlines; // nothing waits for ever
+mod dev; // an author saves, and what is good serves
 mod discipline; // plugins that fail, take too much, or grow
 mod disconnects; // clients that leave leave nothing behind
 mod documents; // what the documents show is true

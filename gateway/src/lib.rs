@@ -5,7 +5,7 @@
 //! request to an endpoint of an [`upstream`] that the selection plugin chose, asks the response plugins, and lets the bodies
 //! stream past. What happens beside that, above all replacing plugins while traffic flows, is [`control`]'s.
 //!
-//! Imports run one way: `main → {demo | start | check} → {server | control | author} → proxy → state → {route | plugin | upstream} → {tls | message |
+//! Imports run one way: `main → dev → {demo | start | check} → {server | control | author} → proxy → state → {route | plugin | upstream} → {tls | message |
 //! endpoint | observe | socket | supervisor} → config`.
 
 // A request must not be able to end anything but itself: what can fail is a value, what may lack is asked for.
@@ -26,6 +26,7 @@ mod check;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod dev;
 pub mod endpoint;
 pub mod message;
 pub mod observe;

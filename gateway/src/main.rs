@@ -2,6 +2,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "main/dev.rs"]
+mod dev;
 #[path = "main/plugin.rs"]
 mod plugin;
 
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use sluice_gateway::author::simulate;
-use sluice_gateway::config::Problems;
+use sluice_gateway::config::{Problems, Source};
 use sluice_gateway::plugin::compile;
 use sluice_gateway::{Gateway, Prepared, StartError, demo};
 use tokio::signal::unix::{SignalKind, signal};
@@ -87,6 +89,8 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         state_dir: Option<PathBuf>,
     },
+    /// Work on a plugin: each change is built, tested, and swapped into a gateway that this serves with.
+    Dev(dev::Arguments),
     /// Print what a shell needs to complete these commands.
     Completions {
         /// bash, elvish, fish, powershell or zsh.
@@ -113,6 +117,7 @@ fn main() -> ExitCode {
         Command::Simulate { scenario, policy, seed, json, html, state_dir } => {
             simulate(&simulate::Asked { scenario, policies: policy, seed, state_dir }, json, html.as_deref())
         }
+        Command::Dev(asked) => dev::run(asked),
         Command::Completions { shell } => completions(shell),
         Command::Plugin(asked) => plugin::run(asked),
         Command::Compile { output, metered } => compile::child(&output, metered),
@@ -128,7 +133,11 @@ fn main() -> ExitCode {
 
 fn run(config: PathBuf, state_dir: Option<PathBuf>, take_over: bool) -> Result<(), String> {
     let serving = |prepared: Prepared| prepared.serve().map_err(said);
-    serve(Some("--take-over"), move || Prepared::new(&config, state_dir, take_over).map_err(said), serving)
+    serve(
+        Some("--take-over"),
+        move || Prepared::new(Source::file(&config), state_dir, take_over).map_err(said),
+        serving,
+    )
 }
 
 fn check(config: &std::path::Path, state_dir: Option<PathBuf>) -> Result<(), String> {
@@ -192,16 +201,16 @@ fn show(folder: &std::path::Path) -> Result<(), String> {
         println!("{}", demo.guide());
         Ok(gateway)
     };
-    serve(None, move || Prepared::new(&config, Some(state_dir), false).map_err(said), serving)
+    serve(None, move || Prepared::new(Source::file(&config), Some(state_dir), false).map_err(said), serving)
 }
 
 /// Looks at all files on SIGHUP, drains on the first SIGTERM or SIGINT; the second one does not wait. On SIGUSR2 another gateway
 /// is started to take over, this program with one argument more. Heard from the very beginning: a start may take a while,
 /// and a signal that nobody hears would end it.
-fn serve(
+fn serve<P: Send + 'static>(
     taking_over: Option<&'static str>,
-    prepare: impl FnOnce() -> Result<Prepared, String> + Send + 'static,
-    serving: impl FnOnce(Prepared) -> Result<Gateway, String> + Send + 'static,
+    prepare: impl FnOnce() -> Result<P, String> + Send + 'static,
+    serving: impl FnOnce(P) -> Result<Gateway, String> + Send + 'static,
 ) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;

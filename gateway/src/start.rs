@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::Config;
-use crate::config::{self, KeyPath, Problem, Problems};
+use crate::config::{KeyPath, Problem, Problems, Source};
 use crate::control::{self, Order, Predecessor};
 use crate::observe::{self, Connections};
 use crate::plugin::{Digest, FileError, Host, LoadError, Notice, StateDir, builtin};
@@ -51,7 +51,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Prepared {
     host: Arc<Host>,
-    file: PathBuf,
+    source: Source,
     loaded: Digest,
     state_dir: StateDir,
     sockets: Arc<Sockets>,
@@ -70,6 +70,7 @@ pub struct Gateway {
     threads: Vec<JoinHandle<()>>,
     orders: mpsc::Sender<Order>,
     end: control::End,
+    handle: control::Handle,
     /// Another gateway serves in its place.
     handed_over: bool,
 }
@@ -80,16 +81,16 @@ impl Prepared {
     ///
     /// # Errors
     /// All that is wrong with the configuration and what it names, or what the system does not give.
-    pub fn new(file: &Path, state_dir: Option<PathBuf>, take_over: bool) -> Result<Self, StartError> {
+    pub fn new(source: Source, state_dir: Option<PathBuf>, take_over: bool) -> Result<Self, StartError> {
         let started = SystemTime::now();
-        let loaded = control::digest(file)?;
-        let config = config::load(file, &builtin::names())?;
+        let loaded = control::digest(&source.file)?;
+        let config = source.load(&builtin::names())?;
         observe::log::start(&config.log.level);
         observe::panics::count();
         let state_dir = StateDir::open(state_dir)?;
         let keys = sealing_keys(&config, &state_dir)?;
         let host = Arc::new(state_dir.host()?);
-        let mut before = if take_over { find(&state_dir, file)? } else { None };
+        let mut before = if take_over { find(&state_dir, &source.file)? } else { None };
         let sockets = Arc::new(sockets(before.as_mut())?);
         let admin = open_admin(&config, before.as_mut());
         let (notices, noticed) = mpsc::channel(NOTICES);
@@ -110,8 +111,7 @@ impl Prepared {
             }
         };
         sockets.close_rest();
-        let file = file.to_owned();
-        Ok(Self { host, file, loaded, state_dir, sockets, admin, notices, noticed, started, built, before })
+        Ok(Self { host, source, loaded, state_dir, sockets, admin, notices, noticed, started, built, before })
     }
 
     /// Takes clients from now on, and lets the gateway go that it takes over from.
@@ -119,7 +119,8 @@ impl Prepared {
     /// # Errors
     /// If that one does not tell what it has, or the system does not give threads.
     pub fn serve(self) -> Result<Gateway, StartError> {
-        let Self { host, file, loaded, state_dir, sockets, admin, notices, noticed, started, built, mut before } = self;
+        let Self { host, source, loaded, state_dir, sockets, admin, notices, noticed, started, built, mut before } =
+            self;
         if let Some(before) = &mut before {
             // What has changed while this was built.
             before.bring_state().map_err(StartError::TakeOver)?;
@@ -135,7 +136,7 @@ impl Prepared {
         let (workers, threads) = start_workers(shares, &connections)?;
         let setup = control::Setup {
             host,
-            file,
+            source,
             loaded,
             state_dir,
             sockets,
@@ -150,13 +151,13 @@ impl Prepared {
             started,
         };
         // It ends with the process; what it does is never waited for.
-        let end = control::start(setup).map_err(|error| StartError::Thread("control", error))?;
+        let (end, handle) = control::start(setup).map_err(|error| StartError::Thread("control", error))?;
         if let Some(before) = before {
             before.let_go();
         }
         tracing::info!(target: "sluice", workers = workers.len(), "ready");
         supervisor::ready();
-        Ok(Gateway { workers, threads, orders: ordering, end, handed_over: false })
+        Ok(Gateway { workers, threads, orders: ordering, end, handle, handed_over: false })
     }
 }
 
@@ -165,6 +166,11 @@ impl Gateway {
     pub fn reload(&self) {
         // Full: so many looks are to come that one more says nothing new.
         let _ = self.orders.try_send(Order::Reload);
+    }
+
+    /// It, for others in this process.
+    pub fn handle(&self) -> control::Handle {
+        self.handle.clone()
     }
 
     /// Waits until another gateway serves in this one's place: then it is to be drained.

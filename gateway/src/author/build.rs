@@ -28,22 +28,40 @@ pub enum BuildError {
 /// Builds the project in that folder: the component's file, in the folder.
 ///
 /// # Errors
-/// If it is none, a tool is missing, or it does not build. What tools say goes to standard error.
+/// If it is none, a tool is missing, or it does not build. What tools say is in the error.
 pub fn build(folder: &Path) -> Result<PathBuf, BuildError> {
-    let has = |file: &str| folder.join(file).is_file();
-    let language = match () {
-        () if has("Cargo.toml") => Language::Rust,
-        () if has("package.json") => Language::Javascript,
-        () if has("plugin.py") => Language::Python,
-        () if has("plugin.c") => Language::C,
-        () => return Err(BuildError::NoProject(folder.to_owned())),
-    };
     let tools = Tools { folder };
-    match language {
+    match language(folder)? {
         Language::Rust => tools.rust(),
         Language::Javascript => tools.javascript(),
         Language::Python => tools.python(),
         Language::C => tools.c(),
+    }?;
+    component(folder)
+}
+
+/// The file that [`build`] makes.
+///
+/// # Errors
+/// If it is no plugin's project.
+pub fn component(folder: &Path) -> Result<PathBuf, BuildError> {
+    let tools = Tools { folder };
+    let name = match language(folder)? {
+        Language::Rust => tools.key("Cargo.toml", "name = ")?,
+        Language::Javascript => tools.key("package.json", "\"name\": ")?,
+        Language::Python | Language::C => tools.name()?,
+    };
+    Ok(folder.join(format!("{name}.wasm")))
+}
+
+fn language(folder: &Path) -> Result<Language, BuildError> {
+    let has = |file: &str| folder.join(file).is_file();
+    match () {
+        () if has("Cargo.toml") => Ok(Language::Rust),
+        () if has("package.json") => Ok(Language::Javascript),
+        () if has("plugin.py") => Ok(Language::Python),
+        () if has("plugin.c") => Ok(Language::C),
+        () => Err(BuildError::NoProject(folder.to_owned())),
     }
 }
 
@@ -52,7 +70,7 @@ struct Tools<'a> {
 }
 
 impl Tools<'_> {
-    fn rust(&self) -> Result<PathBuf, BuildError> {
+    fn rust(&self) -> Result<(), BuildError> {
         const TARGET: &str = "wasm32-wasip2";
         let folder = self.run("rustc", ["--print", "target-libdir", "--target", TARGET], "https://rustup.rs");
         let folder = folder?.stdout();
@@ -63,32 +81,28 @@ impl Tools<'_> {
         let arguments = ["build", "--release", "--target", TARGET, "--target-dir", "target"];
         self.run("cargo", arguments, "https://rustup.rs")?.shown()?;
         let made = self.folder.join("target").join(TARGET).join("release");
-        let name = self.key("Cargo.toml", "name = ")?;
-        let component = self.folder.join(format!("{name}.wasm"));
-        let made = made.join(format!("{}.wasm", name.replace('-', "_")));
-        fs::copy(&made, &component).map_err(|error| BuildError::File(made, error))?;
-        Ok(component)
+        let made = made.join(format!("{}.wasm", self.key("Cargo.toml", "name = ")?.replace('-', "_")));
+        fs::copy(&made, component(self.folder)?).map_err(|error| BuildError::File(made, error))?;
+        Ok(())
     }
 
-    fn javascript(&self) -> Result<PathBuf, BuildError> {
+    fn javascript(&self) -> Result<(), BuildError> {
         if !self.folder.join("node_modules").is_dir() {
             return Err(BuildError::Missing("what package.json asks for".into(), Language::Javascript.install()));
         }
-        self.run("npm", ["run", "build"], "https://nodejs.org")?.shown()?;
-        Ok(self.folder.join(format!("{}.wasm", self.key("package.json", "\"name\": ")?)))
+        self.run("npm", ["run", "build"], "https://nodejs.org")?.shown()
     }
 
-    fn python(&self) -> Result<PathBuf, BuildError> {
-        let component = self.folder.join(format!("{}.wasm", self.name()?));
+    fn python(&self) -> Result<(), BuildError> {
+        let component = component(self.folder)?;
         let tool = self.local(".venv/bin/componentize-py", "componentize-py");
         let world = ["-d", "wit", "-w", "plugin", "componentize", "plugin", "-o"].map(OsStr::new);
         let file = component.file_name().unwrap_or_default();
-        self.run(&tool, world.into_iter().chain([file]), Language::Python.install())?.shown()?;
-        Ok(component)
+        self.run(&tool, world.into_iter().chain([file]), Language::Python.install())?.shown()
     }
 
-    fn c(&self) -> Result<PathBuf, BuildError> {
-        let component = self.folder.join(format!("{}.wasm", self.name()?));
+    fn c(&self) -> Result<(), BuildError> {
+        let component = component(self.folder)?;
         let install = Language::C.install();
         let bindings = ["c", "wit", "--world", "plugin", "--out-dir", "generated"];
         self.run("wit-bindgen", bindings, install)?.shown()?;
@@ -117,8 +131,7 @@ impl Tools<'_> {
         compiled?.shown()?;
         let file = component.file_name().unwrap_or_default();
         let wrap = ["component", "new", "generated/core.wasm", "-o"].map(OsStr::new);
-        self.run("wasm-tools", wrap.into_iter().chain([file]), install)?.shown()?;
-        Ok(component)
+        self.run("wasm-tools", wrap.into_iter().chain([file]), install)?.shown()
     }
 
     /// That of the folder.

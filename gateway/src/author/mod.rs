@@ -20,4 +20,4 @@ mod workshop;
 pub use request::Asked;
 pub use rig::{Choice, Rig, Setting};
 pub use stage::{BEGINNING, Stage, endpoint};
-pub use workshop::{AuthorError, Workshop};
+pub use workshop::{AuthorError, Workshop, bytes as component};

@@ -90,7 +90,7 @@ impl Workshop {
 ///
 /// # Errors
 /// If there is none, or it cannot be read.
-pub(super) fn bytes(named: &str) -> Result<Vec<u8>, AuthorError> {
+pub fn bytes(named: &str) -> Result<Vec<u8>, AuthorError> {
     if let Some(bytes) = builtin::bytes(named) {
         return Ok(bytes.to_vec());
     }

@@ -24,6 +24,7 @@ mod resolve;
 mod routes;
 mod schema;
 mod shape;
+mod stand_in;
 mod statuses;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ use problem::Report;
 pub use problem::{Problem, Problems};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+pub use stand_in::{Source, StandIn};
 pub use texts::{EndpointId, Name};
 pub use units::{Share, Size, Time};
 

@@ -4,6 +4,7 @@
 
 mod admin;
 mod figures;
+mod handle;
 mod handover;
 mod health;
 mod orders;
@@ -25,8 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
 
-use crate::config::Problems;
-use crate::config::model::PluginSource;
+use crate::config::{Problems, Source, model::PluginSource};
 use crate::observe::Connections;
 use crate::observe::panics::survived;
 use crate::plugin::{Digest, Host, Notice, Slot, StateDir};
@@ -34,6 +34,7 @@ use crate::socket::Sockets;
 use crate::state::{Built, Change, Serving};
 use crate::supervisor;
 use figures::Figures;
+pub use handle::Handle;
 use handover::Offer;
 pub use handover::{End, Predecessor};
 use health::Checks;
@@ -54,9 +55,9 @@ const BUILDERS: usize = 2;
 pub struct Setup {
     /// Loads plugins.
     pub host: Arc<Host>,
-    /// The configuration, and its content when it was loaded.
-    pub file: PathBuf,
-    /// See `file`.
+    /// The configuration.
+    pub source: Source,
+    /// The content of its file when it was loaded.
     pub loaded: Digest,
     /// Where the gateway keeps what is its own.
     pub state_dir: StateDir,
@@ -85,8 +86,8 @@ pub struct Setup {
 /// The thread at work.
 struct Control {
     host: Arc<Host>,
-    /// The configuration as it was named, for messages, and where it is.
-    file: PathBuf,
+    /// The configuration as it was named, and where it is.
+    source: Source,
     path: PathBuf,
     loaded: Digest,
     state_dir: StateDir,
@@ -118,9 +119,10 @@ struct Control {
 ///
 /// # Errors
 /// If the system gives no thread, or no second descriptor of a socket.
-pub fn start(setup: Setup) -> io::Result<End> {
+pub fn start(setup: Setup) -> io::Result<(End, Handle)> {
     let figures = Figures::new(setup.serving.clone(), setup.connections.clone(), setup.started);
     let admin = setup.admin.as_ref().map(|(address, socket)| Ok::<_, io::Error>((*address, socket.try_clone()?)));
+    let handle = Handle::new(&figures, &setup.ordering);
     let offer = Offer {
         figures: figures.clone(),
         workers: setup.workers.clone(),
@@ -128,13 +130,13 @@ pub fn start(setup: Setup) -> io::Result<End> {
         sockets: setup.sockets.clone(),
         orders: setup.ordering.clone(),
     };
-    let end = offer.start(&setup.state_dir, &setup.file);
+    let end = offer.start(&setup.state_dir, &setup.source.file);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.max_blocking_threads(BUILDERS).enable_all().build()?;
     let lookups = health::lookups()?;
     let thread = std::thread::Builder::new().name("sluice-control".into());
     thread.spawn(move || runtime.block_on(run(setup, figures, lookups)))?;
-    Ok(end)
+    Ok((end, handle))
 }
 
 async fn run(setup: Setup, figures: Arc<Figures>, lookups: Runtime) {
@@ -189,7 +191,7 @@ impl Control {
     /// Serves operators from now on, and gives what they order. Needs a runtime around it.
     fn new(setup: Setup, figures: Arc<Figures>, lookups: Runtime) -> (Self, mpsc::Receiver<Order>) {
         let ways = (setup.ordering.clone(), setup.workers.clone());
-        let desk = |address| admin::Desk::new(figures.clone(), ways, setup.file.clone(), address);
+        let desk = |address| admin::Desk::new(figures.clone(), ways, setup.source.file.clone(), address);
         let serve = |(address, socket)| tokio::spawn(admin::serve(socket, desk(address))).abort_handle();
         let admin = setup.admin.map(serve);
         tokio::spawn(upkeep::keep(figures.clone()));
@@ -197,8 +199,8 @@ impl Control {
         checks.follow(&setup.serving.plan);
         let control = Self {
             host: setup.host,
-            path: std::path::absolute(&setup.file).unwrap_or_else(|_| setup.file.clone()),
-            file: setup.file,
+            path: setup.source.full_name(),
+            source: setup.source,
             loaded: setup.loaded,
             state_dir: setup.state_dir,
             sockets: setup.sockets,

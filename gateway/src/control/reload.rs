@@ -19,14 +19,14 @@ impl Control {
     /// Reads the configuration again and serves it. If its text is what serves, only the files that it names are read again,
     /// unless an operator has `asked`.
     pub(super) async fn reload(&mut self, asked: bool) {
-        let (file, live) = (self.file.clone(), self.loaded);
+        let (source, live) = (self.source.clone(), self.loaded);
         let build = self.builder();
         let looked = self.aside(move || -> Looked {
-            let digest = digest(&file)?;
+            let digest = digest(&source.file)?;
             if digest == live && !asked {
                 return Ok(None);
             }
-            let config = config::load(&file, &builtin::names())?;
+            let config = source.load(&builtin::names())?;
             build(config).map(|built| Some((built, digest)))
         });
         match looked.await.unwrap_or_else(|panic| Err(self.problem(panic))) {
@@ -38,7 +38,7 @@ impl Control {
             }
             Ok(None) => {
                 if !self.refused.is_empty() {
-                    tracing::info!(target: "sluice", file = %self.file.display(), "what was refused is gone");
+                    tracing::info!(target: "sluice", file = %self.source.file.display(), "what was refused is gone");
                     self.refused.clear();
                 }
                 self.renew().await;
@@ -46,7 +46,7 @@ impl Control {
             Err(problems) => {
                 self.refuse(problems, asked);
                 // What is wrong may be mended in any file that it names.
-                let draft = config::draft(&self.file, &builtin::names());
+                let draft = config::draft(&self.source.file, &builtin::names());
                 self.refused = draft.map_or_else(|_| [self.path.clone()].into(), |draft| files(&draft.config));
                 self.watch.follow(self.files());
                 self.renew().await;
@@ -75,6 +75,10 @@ impl Control {
         let mut files = files(&self.serving.plan.config);
         files.extend(self.refused.iter().cloned());
         files.insert(self.path.clone());
+        if let Some(stand_in) = &self.source.stand_in {
+            // Whoever puts a version there says so.
+            files.remove(&stand_in.served);
+        }
         files
     }
 
@@ -122,7 +126,7 @@ impl Control {
         let Config { routes, upstreams, uses, .. } = &self.serving.plan.config;
         tracing::info!(
             target: "sluice",
-            file = %self.file.display(),
+            file = %self.source.file.display(),
             listeners_opened = opened,
             listeners_closed = closed,
             routes = routes.len(),
@@ -146,7 +150,7 @@ impl Control {
     }
 
     fn problem(&self, message: String) -> Problems {
-        problem(&self.file, message)
+        problem(&self.source.file, message)
     }
 }
 

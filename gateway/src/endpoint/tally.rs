@@ -69,6 +69,12 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Requests without a good answer: one with a 5xx, or none that the client would have waited for.
+    pub fn failed(&self) -> u64 {
+        let Self { fates: [_, _, _, _, error, unconnected, timed_out, reset, _], .. } = self;
+        error + unconnected + timed_out + reset
+    }
+
     /// Upper bounds in seconds, the last one infinite, each with the answers whose head took longer than the one before allows.
     pub fn latencies(&self) -> impl Iterator<Item = (f64, u64)> {
         let bound = |class: usize| BOUNDS.get(class).map_or(f64::INFINITY, |&us| us as f64 / 1e6);

@@ -12,6 +12,16 @@ use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 use super::journal::Scribe;
 
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static ELSEWHERE: OnceLock<Elsewhere> = OnceLock::new();
+
+/// Takes a line.
+type Taker = dyn Fn(&[u8]) + Send + Sync;
+
+/// Where lines go in place of standard error, and which of them.
+struct Elsewhere {
+    line: Box<Taker>,
+    level: &'static str,
+}
 
 /// Lines that could not be written.
 static LOST: AtomicU64 = AtomicU64::new(0);
@@ -21,7 +31,9 @@ struct Output;
 
 impl Write for Output {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if io::stderr().write_all(line).is_err() {
+        if let Some(elsewhere) = ELSEWHERE.get() {
+            (elsewhere.line)(line);
+        } else if io::stderr().write_all(line).is_err() {
             LOST.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
@@ -37,10 +49,20 @@ pub fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Starts logging at `level` (`error` to `trace`); `SLUICE_LOG` (as in `info,plugin=debug`) wins. Called once.
+/// Lines at `level`, whatever configurations say, go to somebody who shares the terminal with them. Said before [`start`].
+pub fn divert(level: &'static str, line: impl Fn(&[u8]) + Send + Sync + 'static) {
+    // Said once, so it is not set.
+    let _ = ELSEWHERE.set(Elsewhere { line: Box::new(line), level });
+}
+
+/// Starts logging at `level` (`error` to `trace`); `SLUICE_LOG` (as in `info,plugin=debug`) wins. Where it has started, only the
+/// level is another one.
 pub fn start(level: &str) {
+    if FILTER.get().is_some() {
+        return set_level(level);
+    }
     let (filter, handle) = reload::Layer::new(filter(level));
-    // Called once, so it is not set.
+    // Looked at above, and only the main thread starts it.
     let _ = FILTER.set(handle);
     let lines = fmt::layer().log_internal_errors(false).with_writer(|| Output);
     let lines = match io::stderr().is_terminal() {
@@ -60,6 +82,7 @@ pub fn set_level(level: &str) {
 }
 
 fn filter(level: &str) -> EnvFilter {
+    let level = ELSEWHERE.get().map_or(level, |elsewhere| elsewhere.level);
     // What hyper and h2 warn of is what clients do: some could fill a disk with it.
     let wanted = std::env::var("SLUICE_LOG").unwrap_or_else(|_| format!("{level},h2=error,hyper=error"));
     EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"))

@@ -105,7 +105,9 @@ async fn connect(
     let longest = exchange.timeouts().connect;
     let left = exchange.until(attempt.started).saturating_duration_since(attempt.started);
     let ends = live.way.tells_client.then(|| exchange.ends());
-    match pool.open(Wanted { endpoint: &endpoint, way: &live.way, ends, most: longest.min(left) }).await {
+    let wanted = Wanted { endpoint: &endpoint, way: &live.way, ends, most: longest.min(left) };
+    // Boxed, as all that is rare and large: every exchange has room for what it awaits.
+    match Box::pin(pool.open(wanted)).await {
         Ok(lease) => Ok(lease),
         Err(error) => {
             attempt.failed(OutcomeKind::ConnectFailed, longest);
@@ -165,7 +167,7 @@ async fn take_in(
         }
     };
     let (lease, stream) = match content {
-        Content::Tunnel => (None, Some(upgraded(exchange, &mut attempt, lease).await?)),
+        Content::Tunnel => (None, Some(Box::pin(upgraded(exchange, &mut attempt, lease)).await?)),
         _ => (Some(lease), None),
     };
     if exchange.interims.is_withheld() {

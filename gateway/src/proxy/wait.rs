@@ -32,19 +32,23 @@ pub(super) async fn choose(exchange: &mut Exchange, upstream: UpstreamIndex) -> 
     let (waiting, longest) = load.line_up().ok_or_else(|| full(", and so is its queue"))?;
     let began = Instant::now();
     let longest = longest.min(exchange.in_all().saturating_duration_since(began));
-    let outcome = timeout(longest, async {
-        let _turn = waiting.turn().await;
-        loop {
-            // Listens before it looks, so that nothing gets free in between unheard.
-            let mut freed = pin!(waiting.freed());
-            freed.as_mut().enable();
-            exchange.now = Instant::now();
-            match enter(exchange, upstream, load) {
-                Err(Cause::Full(..)) => freed.await,
-                outcome => return outcome,
+    // Boxed, as all that is rare and large: every exchange has room for what it awaits.
+    let outcome = timeout(
+        longest,
+        Box::pin(async {
+            let _turn = waiting.turn().await;
+            loop {
+                // Listens before it looks, so that nothing gets free in between unheard.
+                let mut freed = pin!(waiting.freed());
+                freed.as_mut().enable();
+                exchange.now = Instant::now();
+                match enter(exchange, upstream, load) {
+                    Err(Cause::Full(..)) => freed.await,
+                    outcome => return outcome,
+                }
             }
-        }
-    });
+        }),
+    );
     let outcome = outcome.await;
     let waited = began.elapsed();
     waiting.ended(waited);

@@ -57,6 +57,7 @@ pub(super) struct LocalExecutor(pub(super) Rc<Bounds>);
 
 impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(Stream::new(future, self.0.clone()));
+        // Boxed, since the runtime moves a task's future about several times, and this one is large.
+        tokio::task::spawn_local(Stream::new(Box::pin(future), self.0.clone()));
     }
 }

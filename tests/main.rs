@@ -87,5 +87,7 @@ mod targets; // one host and one path for routes, plugins and origins
 mod tls; // certificates, protocols, resumption, handshakes
 mod told_client; // PROXY protocol to endpoints
 mod tools; // curl, openssl, h2load
+mod traces; // what a collector of traces is told
+mod traces_lost; // and what becomes of it where that cannot take it
 mod upgrades; // WebSocket and other protocols after HTTP
 mod zero_loss; // every request is answered once, whatever happens to the gateway meanwhile

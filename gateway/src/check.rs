@@ -51,6 +51,7 @@ pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<Findings, CheckE
     certificates(&draft, &mut problems, &mut warnings);
     endpoints(&draft, &mut problems, &mut warnings);
     operators(&draft, &mut problems, &mut warnings);
+    collector(&draft, &mut problems, &mut warnings);
     let (host, keys) = (StateDir::open(state_dir)?.host()?, SealingKeys::of_the_moment()?);
     let plugins = load(&draft, &host, &keys, &mut problems);
     try_uses(&draft, &plugins, &keys, &mut problems);
@@ -194,6 +195,22 @@ fn operators(draft: &Draft, problems: &mut Vec<Problem>, warnings: &mut Vec<Prob
             let tls = operators.iter().filter_map(|operators| operators.tls.as_ref());
             let ending = tls.flat_map(|tls| tls.expiries()).filter_map(|expiry| expiry.warning(SystemTime::now()));
             warnings.extend(ending.map(|message| draft.config.places.problem(&at.key("tls"), message)));
+        }
+        Err(found) => problems.extend(found),
+    }
+}
+
+/// Where traces go.
+fn collector(draft: &Draft, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    let at = KeyPath::root().key("traces");
+    if !draft.is_sound(&at) {
+        return;
+    }
+    match state::Collector::build(&draft.config, None) {
+        Ok(collector) => {
+            let tls = collector.iter().filter_map(|collector| collector.tls.as_ref());
+            let ending = tls.flat_map(|tls| tls.expiries()).filter_map(|expiry| expiry.warning(SystemTime::now()));
+            warnings.extend(ending.map(|message| draft.config.places.problem(&at.key("ca"), message)));
         }
         Err(found) => problems.extend(found),
     }

@@ -6,13 +6,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::Config;
 use crate::config::{KeyPath, Problem, Problems, Source};
-use crate::control::{self, Order, Predecessor};
+use crate::control::{self, Exports, Order, Predecessor};
 use crate::observe::{self, Connections};
 use crate::plugin::{Digest, FileError, Host, LoadError, Notice, StateDir, builtin};
 use crate::server;
@@ -71,6 +71,8 @@ pub struct Gateway {
     orders: mpsc::Sender<Order>,
     end: control::End,
     handle: control::Handle,
+    /// Traces on their way to collectors.
+    exports: Arc<Exports>,
     /// Another gateway serves in its place.
     handed_over: bool,
 }
@@ -134,6 +136,7 @@ impl Prepared {
         let (ordering, orders) = mpsc::channel(ORDERS);
         let connections = Arc::new(Connections::new(room(&serving)));
         let (workers, threads) = start_workers(shares, &connections)?;
+        let exports = Exports::new();
         let setup = control::Setup {
             host,
             source,
@@ -148,6 +151,7 @@ impl Prepared {
             notices,
             admin,
             connections,
+            exports: exports.clone(),
             started,
         };
         // It ends with the process; what it does is never waited for.
@@ -157,7 +161,7 @@ impl Prepared {
         }
         tracing::info!(target: "sluice", workers = workers.len(), "ready");
         supervisor::ready();
-        Ok(Gateway { workers, threads, orders: ordering, end, handle, handed_over: false })
+        Ok(Gateway { workers, threads, orders: ordering, end, handle, exports, handed_over: false })
     }
 }
 
@@ -181,6 +185,7 @@ impl Gateway {
 
     /// Takes nothing new, lets what is going on finish, at most for `timeouts.drain`, and returns.
     pub fn drain(mut self) {
+        let began = Instant::now();
         self.end.close_door();
         // Whoever asks learns that this one is not to be sent anything any more.
         let _ = self.orders.try_send(Order::Leave);
@@ -203,6 +208,7 @@ impl Gateway {
         for thread in self.threads {
             let _ = thread.join();
         }
+        self.exports.finish(began);
         self.end.drained(self.handed_over);
         tracing::info!(target: "sluice", "stopped");
     }

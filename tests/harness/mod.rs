@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod client;
 #[cfg(target_os = "linux")]
 pub mod clock;
+pub mod collector;
 pub mod configuration;
 pub mod echo;
 pub mod frames;

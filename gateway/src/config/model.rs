@@ -16,8 +16,10 @@ use super::{KeyPath, Places};
 pub use health::{Check, Ejection, Health, HttpCheck, Statuses, SuccessRate};
 
 mod bounds;
+mod traces;
 
 pub use bounds::{Queue, Rate, RateKey, Retry, RouteLimits};
+pub use traces::{TraceParent, Traces};
 
 /// A whole configuration, without contradictions in itself.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Where operators come in; none: nowhere.
     pub admin: Option<Admin>,
+    /// What is told of exchanges to a collector; none: nothing.
+    pub traces: Option<Traces>,
     /// Bounds in time that belong to no route.
     pub timeouts: Timeouts,
     /// Bounds in size and number.

@@ -7,6 +7,7 @@ mod health;
 mod listener;
 mod plugin;
 mod route;
+mod traces;
 mod upstream;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(super) use health::{CheckKind, Ejection, Health};
 pub(super) use listener::{ClientCertificate, ClientFact, ClientProtocol, Listener, Tls, UnderscoreHeaders};
 pub(super) use plugin::{InlineUse, OnError, Plugin, PluginLimits, Use, UseHere};
 pub(super) use route::{Match, Route, RouteTimeouts};
+pub(super) use traces::{CollectorUrl, TraceParent, Traces};
 pub(super) use upstream::{Endpoint, EndpointState, Upstream, UpstreamProtocol, UpstreamTls, WhenAllBad};
 
 use super::texts::{Cidr, ListenAddress};
@@ -51,6 +53,8 @@ pub(super) struct File {
     pub(super) listener: Vec<Listener>,
     /// Where operators come in. Default: nowhere.
     pub(super) admin: Option<Admin>,
+    /// What is told of exchanges to a collector of traces. Default: nothing.
+    pub(super) traces: Option<Traces>,
     /// Bounds in time. A route may set some of them for itself.
     pub(super) timeouts: Timeouts,
     /// Bounds in size and number.

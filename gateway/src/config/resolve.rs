@@ -17,6 +17,7 @@ use super::plugins::Plugins;
 use super::problem::Report;
 use super::raw;
 use super::routes::{Surroundings, routes};
+use super::traces::traces;
 use super::upstreams::upstreams;
 use super::uses::Uses;
 
@@ -61,6 +62,7 @@ pub(super) fn resolve(
         log: Log { access: file.log.access, level: level(file.log.level).to_owned() },
         listeners: listeners(file.listener, base_dir, report),
         admin: file.admin.map(|admin| operators(&admin, base_dir, report)),
+        traces: file.traces.map(|raw| traces(raw, base_dir, report)),
         timeouts,
         limits: limits(&file.limits, report),
         plugins,

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::raw::RetryCause;
+use super::raw::{CollectorUrl, RetryCause};
 use super::statuses::{Factor, StatusRange};
 use super::units::{Share, Size, Time};
 
@@ -79,6 +79,7 @@ kinds! {
         ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"];
     RetryCause, "sluice-retry-cause", "^(connect-failure|reset|timeout|[45][0-9]{2})$",
         "\"connect-failure\", \"reset\", \"timeout\" or a status like \"503\"", ["503"];
+    CollectorUrl, "sluice-url", "^https?://.+$", "a URL like \"http://127.0.0.1:4318\"", ["http://127.0.0.1:4318"];
     Name, "sluice-name", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "a name like \"app-2\"", [];
     EndpointId, "sluice-endpoint-id", "^[!-~]{1,128}$", "an endpoint id like \"app-1\"", [];
 }

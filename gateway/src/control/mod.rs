@@ -3,14 +3,17 @@
 //! figures. It reaches workers by sending them [`Change`]s, and never waits for one that is gone.
 
 mod admin;
+mod aside;
 mod figures;
 mod handle;
 mod handover;
 mod health;
 mod orders;
+mod reach;
 mod reload;
 mod slots;
 mod swap;
+mod traces;
 mod upkeep;
 pub mod watch;
 
@@ -41,6 +44,7 @@ use health::Checks;
 pub use orders::{Order, Outcome, Wish};
 pub use reload::digest;
 use swap::{History, Swapped};
+pub use traces::Exports;
 use watch::Watch;
 
 /// Files that belong together change one after the other: they are read when nothing has changed for so long.
@@ -71,6 +75,8 @@ pub struct Setup {
     pub admin: Option<(SocketAddr, TcpListener)>,
     /// Client connections of all workers.
     pub connections: Arc<Connections>,
+    /// Traces on their way to collectors.
+    pub exports: Arc<Exports>,
     /// When the program began.
     pub started: SystemTime,
     /// What operators ask for.
@@ -99,6 +105,7 @@ struct Control {
     figures: Arc<Figures>,
     /// Endpoints that are asked whether they may be used.
     checks: Checks,
+    exports: Arc<Exports>,
     workers: Vec<mpsc::Sender<Change>>,
     noticed: mpsc::Receiver<Notice>,
     notices: mpsc::Sender<Notice>,
@@ -197,6 +204,7 @@ impl Control {
         tokio::spawn(upkeep::keep(figures.clone()));
         let mut checks = Checks::new(figures.clone(), lookups);
         checks.follow(&setup.serving.plan);
+        setup.exports.follow(&setup.serving, checks.lookups());
         let control = Self {
             host: setup.host,
             path: setup.source.full_name(),
@@ -208,6 +216,7 @@ impl Control {
             serving: setup.serving,
             figures,
             checks,
+            exports: setup.exports,
             workers: setup.workers,
             noticed: setup.noticed,
             notices: setup.notices,
@@ -272,6 +281,7 @@ impl Control {
         }
         self.figures.serves(serving.clone());
         self.checks.follow(&serving.plan);
+        self.exports.follow(&serving, self.checks.lookups());
         self.serving = serving;
     }
 
@@ -279,21 +289,6 @@ impl Control {
     fn take_out(&self, serving: &Serving) {
         for owner in &serving.plan.uses {
             owner.set_disabled(self.disabled.contains(&owner.plugin));
-        }
-    }
-
-    /// Does what takes long on a thread of its own, and lets slots be filled meanwhile; what fails meanwhile is heard
-    /// afterwards. The error is a panic's text.
-    async fn aside<T: Send + 'static>(&mut self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-        let mut working = tokio::task::spawn_blocking(work);
-        loop {
-            tokio::select! {
-                done = &mut working => return done.map_err(|panic| panic.to_string()),
-                Some(notice) = self.noticed.recv() => match notice {
-                    Notice::Wants(slot) => slots::fill(slot),
-                    Notice::Fails(slot) => self.unheard.push((slot, Instant::now())),
-                },
-            }
         }
     }
 }

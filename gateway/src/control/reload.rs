@@ -179,7 +179,12 @@ fn files(config: &Config) -> BTreeSet<PathBuf> {
         });
         tls.chain(admin.token_file.clone())
     });
-    plugins.chain(tls).chain(keys).chain(to_endpoints).chain(admin).collect()
+    let collector = config.traces.iter();
+    let collector = collector.flat_map(|traces| {
+        let values = traces.header_files.iter().map(|(_, file)| file.clone());
+        values.chain(traces.ca.clone())
+    });
+    plugins.chain(tls).chain(keys).chain(to_endpoints).chain(admin).chain(collector).collect()
 }
 
 /// What takes effect at the next start only.

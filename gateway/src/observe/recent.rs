@@ -10,6 +10,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::trace::TraceId;
+
 /// What a use said when it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
@@ -49,7 +51,7 @@ pub enum Step<N = usize> {
 }
 
 /// An exchange that is over. `N` names a use, `T` says when it began.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "as in the record of an exchange")]
 pub struct Passed<N = usize, T = Instant> {
     pub started: T,
@@ -68,6 +70,7 @@ pub struct Passed<N = usize, T = Instant> {
     pub upstream_time: Duration,
     pub received: u64,
     pub sent: u64,
+    pub trace: Option<TraceId>,
     pub why: Vec<String>,
     pub steps: Vec<Step<N>>,
 }
@@ -150,6 +153,7 @@ impl Kept {
             upstream_time: passed.upstream_time,
             received: passed.received,
             sent: passed.sent,
+            trace: passed.trace,
             why: passed.why.clone(),
             steps: passed.steps.iter().map(step).collect(),
         }
@@ -178,6 +182,7 @@ mod tests {
             upstream_time: Duration::ZERO,
             received: 0,
             sent: 0,
+            trace: None,
             why: Vec::new(),
             steps,
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::recent::{self, Recent, Said, Step};
+use super::trace::{Deed, Span, TraceId, Traced, span_id};
 use super::{Again, Bound, Busy, Cut, Passed, Traffic, Turn};
 
 /// What is known of one exchange.
@@ -61,6 +62,8 @@ pub struct Record {
     recent: Option<Rc<Recent>>,
     /// What was decided and tried on its way, if anybody wants to know.
     steps: Option<Vec<Step>>,
+    /// What is told of it to a collector, if anything is.
+    pub traced: Option<Box<Traced>>,
 }
 
 impl Record {
@@ -96,6 +99,7 @@ impl Record {
             ended: None,
             busy,
             steps: recent.is_some().then(Vec::new),
+            traced: None,
             recent,
         })
     }
@@ -123,12 +127,24 @@ impl Record {
 
     /// True if somebody reads what it is called: its host and path.
     pub fn is_read(&self) -> bool {
-        self.logged || self.recent.is_some()
+        self.logged || self.recent.is_some() || self.traced.is_some()
     }
 
     /// Notes what the use at that position has said in a hook.
     pub fn asked(&mut self, name: usize, hook: &'static str, said: impl FnOnce() -> Said) {
         self.step(|| Step::Asked { name, hook, said: said() });
+    }
+
+    /// When what is done now begins, where its time is told.
+    pub fn since(&self) -> Option<Instant> {
+        self.traced.is_some().then(Instant::now)
+    }
+
+    /// Notes what has ended just now, where it is told.
+    pub fn did(&mut self, began: Option<Instant>, what: impl FnOnce() -> Deed) {
+        if let (Some(traced), Some(began)) = (&mut self.traced, began) {
+            traced.did(Span { id: span_id(), began, ended: Instant::now(), what: what() });
+        }
     }
 
     /// Notes a step, if anybody wants to know.
@@ -150,6 +166,9 @@ impl Record {
     /// Counts that it is sent once more.
     pub fn again(&mut self, why: Again) {
         self.retries.get_mut(why as usize).into_iter().for_each(|count| *count += 1);
+        if let Some(traced) = &mut self.traced {
+            traced.again = Some(why);
+        }
     }
 
     /// Notes why something did not go by the first word.
@@ -177,8 +196,17 @@ impl Drop for Record {
         if self.logged {
             self.log(&passed);
         }
-        if let Some(recent) = self.recent.take() {
-            recent.keep(self.kept(&passed));
+        match (self.recent.take(), self.traced.take()) {
+            (None, None) => {}
+            (Some(recent), None) => recent.keep(self.kept(&passed, None)),
+            (recent, Some(traced)) => {
+                let mut kept = self.kept(&passed, Some(traced.id()));
+                if let Some(recent) = recent {
+                    recent.keep(kept.clone());
+                }
+                kept.steps = Vec::new();
+                traced.ended(kept);
+            }
         }
     }
 }
@@ -203,13 +231,14 @@ impl Record {
             bytes_in = passed.received,
             bytes_out = self.bytes_out,
             worker = self.worker,
+            trace = self.traced.as_ref().map(|traced| format!("{:032x}", traced.id())),
             why = self.why.join("; "),
             "exchange"
         );
     }
 
     /// What is kept of it; nothing of that is needed here any more.
-    fn kept(&mut self, passed: &Passed) -> recent::Passed {
+    fn kept(&mut self, passed: &Passed, trace: Option<TraceId>) -> recent::Passed {
         recent::Passed {
             started: self.started,
             duration: passed.duration,
@@ -227,6 +256,7 @@ impl Record {
             upstream_time: self.upstream_time,
             received: passed.received,
             sent: passed.sent,
+            trace,
             why: std::mem::take(&mut self.why),
             steps: self.steps.take().unwrap_or_default(),
         }

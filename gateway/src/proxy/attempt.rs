@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use super::error::Cause;
 use super::exchange::{Answer, Exchange};
 use super::retry::{self, Mishap, Then};
-use super::send::{Failed, send};
+use super::send::send;
+use super::trace;
 use super::wait::choose;
 use crate::config::model::UpstreamIndex;
 use crate::endpoint::{Endpoint, Fate, InFlight, Went};
@@ -195,12 +196,15 @@ async fn attempts(exchange: &mut Exchange, upstream: UpstreamIndex, body: &mut B
         exchange.record.attempts += 1;
         endpoint.attempted();
         let (attempt, began) = (Attempt::new(chosen, exchange, upstream), exchange.now);
-        let (outcome, mishap) = match send(exchange, upstream, attempt, body).await {
+        let begun = trace::attempts(exchange);
+        let sent = send(exchange, upstream, attempt, body).await;
+        trace::tried(exchange, begun, &endpoint, &sent);
+        let (outcome, mishap) = match sent {
             Ok(answer) => {
                 let status = answer.head.status.as_u16();
                 (Ok(answer), Mishap::Answered(status))
             }
-            Err(Failed { cause, mishap }) => (Err(cause), mishap),
+            Err(failed) => (Err(failed.cause), failed.mishap),
         };
         exchange.record.step(|| {
             let (took, status) = match &outcome {

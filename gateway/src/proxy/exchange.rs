@@ -18,6 +18,7 @@ use crate::config::model::{Retry, Route, RouteIndex, Timeouts, UpstreamIndex, Up
 use crate::endpoint::Endpoint;
 use crate::message::{Body, Interims, Replay, RequestHead};
 use crate::observe::Record;
+use crate::observe::trace::Context;
 use crate::plugin::{Moment, ResponseHead};
 use crate::state::State;
 use crate::upstream::{Ends, Place, Stream};
@@ -54,6 +55,8 @@ pub(super) struct Exchange {
     pub(super) plugin_retries: u32,
     /// The client is told why it went where it went.
     pub(super) explains: bool,
+    /// Where it stands in a trace, or its attempt; none where nobody is told of traces.
+    pub(super) trace: Option<Context>,
     /// The time where it stands: read again wherever it may have waited.
     pub(super) now: Instant,
     pub(super) record: Box<Record>,
@@ -95,6 +98,9 @@ impl Exchange {
             record.path = head.target.path().to_owned();
             record.host = head.authority.as_str().to_owned();
         }
+        if let Some(traced) = &mut record.traced {
+            traced.scheme = head.scheme.as_str();
+        }
         Self {
             state,
             peer: SocketAddr::new(arrival.peer_address(), arrival.peer.port()),
@@ -113,6 +119,7 @@ impl Exchange {
             place: None,
             plugin_retries: 0,
             explains: false,
+            trace: None,
             now: record.started,
             record,
         }

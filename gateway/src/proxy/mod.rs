@@ -17,6 +17,7 @@ mod retry;
 mod routing;
 mod select;
 mod send;
+mod trace;
 mod tunnel;
 mod wait;
 
@@ -69,6 +70,7 @@ fn take_in(
     if explains {
         record.notes_steps();
     }
+    let trace = trace::begin(&mut record, &mut parts.headers, parts.version, arrival, &state.plan);
     match headers::request(&mut parts, arrival, &config.limits) {
         Ok(intake) => {
             let body = Body::streamed(incoming, parts.version, config.timeouts.stream_idle)
@@ -79,6 +81,7 @@ fn take_in(
             let (interims, body) = withheld(&intake, arrival, body);
             let mut exchange = Exchange::new(state, intake, interims, body.is_empty(), arrival, record);
             exchange.explains = explains;
+            exchange.trace = trace;
             Ok((exchange, body))
         }
         Err(refusal) => {
@@ -96,6 +99,7 @@ fn take_in(
 /// The answer to what never was a request. It is counted and logged as all are; `peer` is the other end of the connection.
 pub fn refuse(cause: Cause, peer: IpAddr, state: &State, busy: Busy) -> (StatusCode, HeaderMap, Bytes) {
     let mut record = record(state, busy);
+    trace::begin_refused(&mut record, &state.plan);
     record.client = Some(peer);
     // A method that nobody has; there may have been none.
     record.method = Method::from_bytes(b"-").unwrap_or_default();

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::error::Cause;
 use super::exchange::{Answer, Exchange};
-use super::{explain, retry};
+use super::{explain, retry, trace};
 use crate::config::model::{OnError, UseIndex};
 use crate::observe::Again;
 use crate::plugin::{Ended, Hook};
@@ -42,8 +42,9 @@ pub(super) fn respond(exchange: &mut Exchange, answer: &mut Answer) -> Next {
 fn ask(exchange: &mut Exchange, answer: &mut Answer, state: &Rc<State>, place: UseIndex, tag: u64) -> Next {
     let slot = state.slot(place);
     let ended = Ended { tag, attempts: exchange.record.attempts, upstream: answer.upstream_time };
+    let since = exchange.record.since();
     let said = slot.respond(&exchange.head, &mut answer.head, &ended, exchange.moment());
-    exchange.record.asked(place, Hook::Response.as_str(), || explain::responded(&said));
+    trace::asked(&mut exchange.record, (place, slot, Hook::Response), since, || explain::responded(&said));
     match said {
         Ok(false) => Next::Send,
         Ok(true) if may_retry(exchange, answer) => {

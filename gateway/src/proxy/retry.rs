@@ -29,6 +29,19 @@ pub(super) enum Mishap {
     Final,
 }
 
+impl Mishap {
+    /// In a word, for traces.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Mishap::Unsent => Again::Unsent.as_str(),
+            Mishap::Reset => Again::Reset.as_str(),
+            Mishap::TimedOut => Again::TimedOut.as_str(),
+            Mishap::Answered(_) => Again::Status.as_str(),
+            Mishap::Final => "broken",
+        }
+    }
+}
+
 /// Why it is sent once more, if the route says so; `is_harmless`: it may be sent twice, and all of it is there.
 fn wanted(retry: &Retry, mishap: Mishap, is_harmless: bool) -> Option<Again> {
     let (is_asked_for, why) = match mishap {

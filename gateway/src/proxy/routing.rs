@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::error::Cause;
 use super::exchange::Exchange;
-use super::explain;
+use super::{explain, trace};
 use crate::config::model::{OnError, RouteIndex, UpstreamIndex};
 use crate::message::Body;
 use crate::plugin::{Hook, Routed};
@@ -21,9 +21,9 @@ pub(super) async fn routing(
     let mut chosen = settings.upstream;
     for &place in &settings.routing {
         let slot = state.slot(place);
-        let moment = exchange.moment();
+        let (moment, since) = (exchange.moment(), exchange.record.since());
         let answer = slot.route(&mut exchange.head, moment);
-        exchange.record.asked(place, Hook::Routing.as_str(), || explain::routed(&answer));
+        trace::asked(&mut exchange.record, (place, slot, Hook::Routing), since, || explain::routed(&answer));
         match answer {
             Ok(Routed::Pass(tag)) => exchange.tags.set(place, tag),
             Ok(Routed::Upstream(index, tag)) => {

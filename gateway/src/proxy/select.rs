@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::error::Cause;
 use super::exchange::Exchange;
-use super::explain;
+use super::{explain, trace};
 use crate::config::model::{OnError, UpstreamIndex};
 use crate::endpoint::{InFlight, Members};
 use crate::plugin::{Hook, Selected};
@@ -18,8 +18,9 @@ pub(super) fn select(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result
     let members = live.set.load();
     for &place in &settings.selection {
         let slot = state.slot(place);
+        let since = exchange.record.since();
         let answer = slot.select(&exchange.head, &members, &exchange.tried, exchange.moment());
-        exchange.record.asked(place, Hook::Selection.as_str(), || explain::selected(&answer));
+        trace::asked(&mut exchange.record, (place, slot, Hook::Selection), since, || explain::selected(&answer));
         match answer {
             Ok(Selected::Pass(tag)) => exchange.tags.set(place, tag),
             Ok(Selected::Endpoint(index, tag)) => {

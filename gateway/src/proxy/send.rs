@@ -135,6 +135,7 @@ fn onward(exchange: &Exchange, upstream: UpstreamIndex, lease: &Lease, body: Bod
         upgrade: exchange.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
         trailers: exchange.trailers,
         expects: exchange.interims.is_withheld(),
+        trace: exchange.trace.as_ref(),
         h2,
     };
     let mut request = headers::onward(&exchange.head, with, body);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{
-    Built, Limiter, Operators, Plan, Serving, chains, check_hook, load_all, problem_of_endpoint_tls, problem_of_plugin,
-    problems_of_use,
+    Built, Collector, Limiter, Operators, Plan, Serving, chains, check_hook, load_all, problem_of_endpoint_tls,
+    problem_of_plugin, problems_of_use,
 };
 use crate::config::model::{self, Config, PluginSource, UpstreamIndex};
 use crate::config::{Problem, Problems};
@@ -91,11 +91,7 @@ impl Builder<'_> {
             }
         }
         let (listeners, opened) = self.listeners(&config, &mut problems);
-        let operators = self.before.and_then(|before| before.operators.as_ref());
-        let operators = Operators::build(&config, operators).unwrap_or_else(|found| {
-            problems.extend(found);
-            None
-        });
+        let (operators, collector) = self.onlookers(&config, &mut problems);
         if !problems.is_empty() {
             return Err(Problems::new(problems));
         }
@@ -103,8 +99,28 @@ impl Builder<'_> {
         let clock = self.before.map_or_else(Clock::start, |before| before.plan.clock);
         let limiters = config.routes.iter().map(|route| self.limiter(route)).collect();
         let (traffic, unrouted) = self.traffic(&config);
-        let plan = Arc::new(Plan { table, upstreams, uses, traffic, unrouted, limiters, clock, config });
-        Ok(Built { serving: Serving { plan, plugins, slots, listeners, operators, keys }, opened })
+        let tracer = collector.as_ref().map(|collector| collector.tracer.clone());
+        let plan = Arc::new(Plan { table, upstreams, uses, traffic, unrouted, limiters, clock, tracer, config });
+        Ok(Built { serving: Serving { plan, plugins, slots, listeners, operators, collector, keys }, opened })
+    }
+
+    /// Who is told of what goes by.
+    fn onlookers(
+        &self,
+        config: &Config,
+        problems: &mut Vec<Problem>,
+    ) -> (Option<Arc<Operators>>, Option<Arc<Collector>>) {
+        let operators = self.before.and_then(|before| before.operators.as_ref());
+        let operators = Operators::build(config, operators).unwrap_or_else(|found| {
+            problems.extend(found);
+            None
+        });
+        let collector = self.before.and_then(|before| before.collector.as_ref());
+        let collector = Collector::build(config, collector).unwrap_or_else(|found| {
+            problems.extend(found);
+            None
+        });
+        (operators, collector)
     }
 
     /// With their TLS, where they have any; a problem leaves it out, since nothing is served then.

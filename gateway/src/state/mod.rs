@@ -3,6 +3,7 @@
 //! whole, so an exchange that keeps its `State` sees one version of everything.
 
 mod build;
+mod collector;
 mod entrance;
 mod limiter;
 mod listeners;
@@ -19,12 +20,14 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::config::model::{self, Config, OnError, PluginIndex, RouteIndex, UpstreamIndex, UseIndex};
+use crate::observe::trace::Tracer;
 use crate::observe::{Clock, Recent, Told, Traffic};
 use crate::plugin::{Failure, Hook, LoadError, Plugin, Slot, Use};
 use crate::route::Table;
 use crate::upstream::{Pool, Upstream};
 
 pub use build::{Builder, make_use};
+pub use collector::Collector;
 pub use entrance::{Entrance, Listener, problems_of_headers};
 pub use limiter::Limiter;
 pub use listeners::{Listening, Opened};
@@ -55,6 +58,8 @@ pub struct Plan {
     pub limiters: Vec<Option<Arc<Limiter>>>,
     /// The time that plugins see.
     pub clock: Clock,
+    /// Decides which exchanges a collector is told of; none: there is none.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// One worker's share.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::build::make_slots;
 use super::listeners::{Listening, Opened};
-use super::{Entrance, Listener, Operators, Plan, Share};
+use super::{Collector, Entrance, Listener, Operators, Plan, Share};
 use crate::config::model::{self, PluginIndex, UseIndex};
 use crate::plugin::{LoadError, Notice, Plugin, SealingKeys, Slot, Use};
 use crate::upstream::Way;
@@ -25,6 +25,8 @@ pub struct Serving {
     pub listeners: Vec<Listening>,
     /// What is asked of operators; none where they do not come in.
     pub operators: Option<Arc<Operators>>,
+    /// Where traces go; none: nowhere.
+    pub collector: Option<Arc<Collector>>,
     /// The gateway's keys.
     pub keys: SealingKeys,
 }
@@ -115,6 +117,7 @@ impl Serving {
         let upstreams = self.plan.upstreams.iter().zip(&other.plan.upstreams);
         self.keys == other.keys
             && self.operators.as_ref().map(Arc::as_ptr) == other.operators.as_ref().map(Arc::as_ptr)
+            && self.collector.as_ref().map(Arc::as_ptr) == other.collector.as_ref().map(Arc::as_ptr)
             && self.listeners.len() == other.listeners.len()
             && listeners.into_iter().all(|(one, other)| Arc::ptr_eq(&one.entrance, &other.entrance))
             && upstreams.into_iter().all(|(one, other)| Arc::ptr_eq(&one.way, &other.way))
@@ -177,7 +180,13 @@ impl Built {
         let fresh_ways = self.serving.plan.upstreams.iter().map(|upstream| &upstream.way).filter(|way| !had_way(way));
         let to_clients = fresh.filter_map(|listening| listening.entrance.tls.as_ref()).flat_map(|tls| tls.expiries());
         let to_endpoints = fresh_ways.filter_map(|way| way.tls()).flat_map(|tls| tls.expiries());
-        for expiry in to_clients.chain(to_endpoints) {
+        let fresh_collector = self.serving.collector.as_ref().filter(|collector| {
+            let old = before.and_then(|before| before.collector.as_ref());
+            !old.is_some_and(|old| Arc::ptr_eq(old, collector))
+        });
+        let to_collector = fresh_collector.and_then(|collector| collector.tls.as_ref()).into_iter();
+        let to_collector = to_collector.flat_map(|tls| tls.expiries());
+        for expiry in to_clients.chain(to_endpoints).chain(to_collector) {
             if let Some(reason) = expiry.warning(SystemTime::now()) {
                 tracing::warn!(target: "sluice", file = %expiry.file.display(), %reason, "a certificate ends");
             }

@@ -48,9 +48,23 @@ impl ToEndpoints {
         settings: &model::UpstreamTls,
         before: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, TlsError> {
+        let addresses = upstream.endpoints.iter().map(|endpoint| &*endpoint.address);
+        Self::load_for(addresses, upstream.protocol, settings, before)
+    }
+
+    /// The same for any that are reached at these addresses, each a host and a port.
+    ///
+    /// # Errors
+    /// As [`ToEndpoints::load`].
+    pub fn load_for<'a>(
+        mut addresses: impl Iterator<Item = &'a str>,
+        protocol: UpstreamProtocol,
+        settings: &model::UpstreamTls,
+        before: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, TlsError> {
         let server_name = settings.server_name.as_deref().map(name).transpose()?;
         if server_name.is_none() {
-            upstream.endpoints.iter().try_for_each(|endpoint| name(host(&endpoint.address)).map(drop))?;
+            addresses.try_for_each(|address| name(host(address)).map(drop))?;
         }
         let ca = settings.ca.as_deref().map(files::read).transpose()?;
         let own = match &settings.own {
@@ -59,7 +73,7 @@ impl ToEndpoints {
         };
         let contents = ca.iter().chain(own.iter().flat_map(|(_, chain, key)| [chain, key]));
         let digests = contents.map(|content| digest(&SHA256, content).as_ref().to_vec()).collect();
-        let origin = Origin { settings: settings.clone(), protocol: upstream.protocol, digests };
+        let origin = Origin { settings: settings.clone(), protocol, digests };
         if let Some(before) = before.filter(|before| before.origin == origin) {
             return Ok(before.clone());
         }
@@ -86,7 +100,7 @@ impl ToEndpoints {
             }
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = match upstream.protocol {
+        config.alpn_protocols = match protocol {
             UpstreamProtocol::Http1 => vec![b"http/1.1".to_vec()],
             UpstreamProtocol::H2 => vec![b"h2".to_vec()],
             UpstreamProtocol::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],

@@ -15,6 +15,7 @@ fn folder() -> tempfile::TempDir {
         "keys/current",
         "keys/previous",
         "keys/admin",
+        "keys/otlp",
         "certs/site.pem",
         "certs/site.key",
         "certs/clients.pem",
@@ -90,6 +91,23 @@ fn the_example_becomes_the_model() {
         tls.clients.as_ref().map(|clients| (&clients.ca, clients.required)),
         Some((&in_folder("certs/clients.pem"), true))
     );
+    let traces = Traces {
+        secure: true,
+        authority: "collector.example.com:4318".to_owned(),
+        address: "collector.example.com:4318".to_owned(),
+        target: "/v1/traces".to_owned(),
+        headers: vec![("x-team".to_owned(), "edge".to_owned())],
+        header_files: vec![("authorization".to_owned(), in_folder("keys/otlp"))],
+        ca: Some(in_folder("certs/internal.pem")),
+        sample_per_mille: 10,
+        parent: TraceParent::Trusted,
+        service_name: "sluice".to_owned(),
+        resource: vec![("deployment.environment.name".to_owned(), "production".to_owned())],
+        queue: 4096,
+        interval: seconds(1),
+        timeout: seconds(10),
+    };
+    assert_eq!(config.traces, Some(traces));
     let timeouts = Timeouts {
         handshake: seconds(10),
         request_header: seconds(10),

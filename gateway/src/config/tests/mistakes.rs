@@ -183,7 +183,7 @@ fn wrong_shapes() {
         ("limits.trailers = '2MiB'", "3: limits.trailers: expected 1B to 1MiB, found 2MiB"),
         (
             "colour = 1",
-            "3: colour: unknown key \"colour\"; known here: admin, hash-seed, limits, listener, log, plugin, route, secrets, timeouts, upstream, use, workers, zone",
+            "3: colour: unknown key \"colour\"; known here: admin, hash-seed, limits, listener, log, plugin, route, secrets, timeouts, traces, upstream, use, workers, zone",
         ),
         (
             "[route]\nname = 'r'",

@@ -15,6 +15,7 @@ mod members;
 mod openapi;
 mod page;
 mod trend;
+mod traces;
 mod uses;
 mod view;
 

@@ -14,6 +14,7 @@ use super::arrivals::listeners;
 use super::declared::families;
 use super::lines::Lines;
 use super::members::endpoints;
+use super::traces::traces;
 use super::uses::uses;
 use super::view::{distinct, seconds};
 use crate::control::figures::{Figures, Versions};
@@ -40,7 +41,8 @@ impl Collector for Page {
         endpoints(&mut lines, &serving.plan)?;
         uses(&mut lines, &serving)?;
         declared(&mut lines, &serving.plan)?;
-        certificates(&mut lines, &serving)
+        certificates(&mut lines, &serving)?;
+        traces(&mut lines, &serving)
     }
 }
 

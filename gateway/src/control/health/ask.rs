@@ -2,7 +2,6 @@
 
 use std::future::{Future, pending};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,13 +13,13 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::grpc;
 use crate::config::model::{Check, Health, HttpCheck};
+use crate::control::reach::{broken, reach};
 use crate::upstream::{ConnectError, OWN_CONNECTION, Way};
 
 /// Bytes of an answer's body that are looked at.
@@ -113,17 +112,6 @@ where
             grpc(stream, &format!("{scheme}://{host}{}", grpc::PATH), service).await
         }
     }
-}
-
-/// A connection to the first address that takes one.
-async fn reach(address: &str, lookups: &Handle) -> io::Result<TcpStream> {
-    if let Ok(address) = address.parse::<SocketAddr>() {
-        return TcpStream::connect(address).await;
-    }
-    let name = address.to_owned();
-    let found = lookups.spawn_blocking(move || name.to_socket_addrs().map(Vec::from_iter)).await;
-    let addresses = found.map_err(io::Error::other)??;
-    TcpStream::connect(addresses.as_slice()).await
 }
 
 fn no_connection(error: io::Error) -> Found {
@@ -245,12 +233,4 @@ async fn read_grpc(response: Response<Incoming>) -> Result<(Vec<u8>, Option<Stri
 
 fn status_of(fields: &HeaderMap) -> Option<String> {
     fields.get("grpc-status").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-/// hyper keeps the cause to itself unless it is asked.
-fn broken(error: hyper::Error) -> String {
-    match std::error::Error::source(&error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }

@@ -71,6 +71,11 @@ impl Checks {
         Self { figures, running: HashMap::new(), turns: Arc::new(Semaphore::new(AT_A_TIME)), lookups }
     }
 
+    /// Where names are looked up.
+    pub(super) fn lookups(&self) -> &Handle {
+        self.lookups.handle()
+    }
+
     /// Asks those that a plan wants asked, and nobody else. Who is asked in the same way already is not disturbed; of who is
     /// asked no more, checks say nothing any more.
     pub(super) fn follow(&mut self, plan: &Plan) {

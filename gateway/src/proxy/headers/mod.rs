@@ -10,6 +10,7 @@ mod location;
 mod onward;
 mod request;
 mod response;
+mod trace;
 mod upgrade;
 
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +28,7 @@ pub use location::https_location;
 pub use onward::{Onward, onward};
 pub use request::{Intake, request};
 pub use response::{Asked, Content, ResponseFault, response};
+pub use trace::{has_trace, read_trace, remove_trace, write_trace};
 pub use upgrade::Upgrade;
 
 /// The name of this gateway in `Via`. One for all: instances in a row are told from a loop by their number.

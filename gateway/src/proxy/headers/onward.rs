@@ -14,11 +14,12 @@ use http::{Request, Uri, Version};
 use http_body::Body;
 
 use super::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
-use super::via;
+use super::{via, write_trace};
 use crate::message::{RequestHead, Scheme, target};
+use crate::observe::trace::Context;
 
 /// The most fields that are added to those of the client.
-const ADDED: usize = 9;
+const ADDED: usize = 10;
 
 /// What a request to an endpoint needs besides its head.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,8 @@ pub struct Onward<'a> {
     pub trailers: bool,
     /// The body is sent when the endpoint asks for it, which must speak HTTP/1.1.
     pub expects: bool,
+    /// Where the request stands in a trace.
+    pub trace: Option<&'a Context>,
     /// The endpoint speaks HTTP/2, over a connection of that scheme; none: HTTP/1.1.
     pub h2: Option<Scheme>,
 }
@@ -49,6 +52,9 @@ pub fn onward<B: Body>(head: &RequestHead, with: Onward<'_>, body: B) -> Request
     headers.reserve(ADDED);
     write_origin(&mut headers, head, with.peer);
     append(&mut headers, VIA, || None, via(head.version));
+    if let Some(context) = with.trace {
+        write_trace(&mut headers, context);
+    }
     let target = match with.strip_prefix {
         Some(prefix) => target::strip_prefix(&head.target, prefix),
         None => head.target.clone(),
@@ -239,7 +245,7 @@ mod tests {
 
     fn with(peer: &str) -> Onward<'static> {
         let peer = peer.parse().expect("an address");
-        Onward { peer, strip_prefix: None, upgrade: None, trailers: false, expects: false, h2: None }
+        Onward { peer, strip_prefix: None, upgrade: None, trailers: false, expects: false, trace: None, h2: None }
     }
 
     fn lines<B>(request: &Request<B>) -> Vec<String> {

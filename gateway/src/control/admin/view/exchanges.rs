@@ -37,6 +37,8 @@ struct ExchangeView {
     queued_us: u64,
     bytes_in: u64,
     bytes_out: u64,
+    /// Its trace, 32 hexadecimal digits, where a collector is told of it.
+    trace: Option<String>,
     /// What did not go by the first word, in order.
     why: Vec<String>,
     /// What was decided and tried, in order.
@@ -92,6 +94,7 @@ fn exchange(told: Told) -> ExchangeView {
         queued_us: us(told.queued),
         bytes_in: told.received,
         bytes_out: told.sent,
+        trace: told.trace.map(|trace| format!("{trace:032x}")),
         why: told.why,
         steps: told.steps.into_iter().map(step).collect(),
     }

@@ -14,8 +14,8 @@ mod lines;
 mod members;
 mod openapi;
 mod page;
-mod trend;
 mod traces;
+mod trend;
 mod uses;
 mod view;
 

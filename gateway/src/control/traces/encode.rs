@@ -210,7 +210,7 @@ fn name_of(method: &str) -> String {
 }
 
 fn flags(context: &Context) -> u32 {
-    u32::from(context.sampled) | u32::from(context.random) << 1
+    u32::from(context.sampled) | (u32::from(context.random) << 1)
 }
 
 fn status(is_error: bool) -> Option<Status> {

@@ -137,7 +137,7 @@ impl Traced {
         let Self { tracer, context, parent, state, scheme, version, spans, .. } = self;
         for text in [&mut passed.path, &mut passed.host].into_iter().chain(&mut passed.why) {
             if text.len() > LONGEST {
-                *text = text[..text.floor_char_boundary(LONGEST)].to_owned();
+                *text = text.get(..text.floor_char_boundary(LONGEST)).unwrap_or_default().to_owned();
             }
         }
         tracer.tell(Finished { context, parent, state, scheme, version, passed, spans });

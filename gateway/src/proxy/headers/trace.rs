@@ -39,7 +39,7 @@ pub fn remove_trace(headers: &mut HeaderMap) {
 
 /// Says where the request stands that goes out with these.
 pub fn write_trace(headers: &mut HeaderMap, context: &Context) {
-    let flags = u8::from(context.sampled) * SAMPLED | u8::from(context.random) * RANDOM;
+    let flags = (u8::from(context.sampled) * SAMPLED) | (u8::from(context.random) * RANDOM);
     let mut text = String::with_capacity(LENGTH);
     // Writing to a `String` cannot fail.
     let _ = write!(text, "00-{:032x}-{:016x}-{flags:02x}", context.trace, context.span);
@@ -75,7 +75,7 @@ fn digits(text: &[u8], from: usize, count: usize) -> Option<u128> {
             b'a'..=b'f' => digit - b'a' + 10,
             _ => return None,
         };
-        Some(number << 4 | u128::from(value))
+        Some((number << 4) | u128::from(value))
     })
 }
 

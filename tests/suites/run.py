@@ -3,8 +3,9 @@
 
     python3 tests/suites/run.py [--sluice target/release/sluice] [--only http2 tls …] [--markdown FILE]
 
-Needs Linux, Python 3.11 with venv, cargo, openssl, and of Debian: nginx slowhttptest varnish strace prometheus. What the registries have
-(httpwg-cli from crates.io; sslyze, grpcio, websockets, schemathesis from PyPI) is installed below `--tools`. Ends with 1 if anything failed.
+Needs Linux, Python 3.11 with venv, cargo, openssl, and of Debian: nginx slowhttptest varnish strace prometheus chromium nodejs npm. What
+the registries have (httpwg-cli from crates.io; sslyze, grpcio, websockets, schemathesis from PyPI; playwright-core, axe-core from npm)
+is installed below `--tools`. Ends with 1 if anything failed.
 A suite whose tool is missing says so in its row, and that is no pass.
 """
 
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import traceback
 
+import dashboard
 import faults
 import grpc_interop
 import http2
@@ -37,6 +39,7 @@ SUITES = {
     "faults": faults,
     "openapi": openapi,
     "prometheus": prometheus,
+    "dashboard": dashboard,
 }
 
 

@@ -62,6 +62,15 @@ class Tools:
             raise Missing(f"{' '.join(packages)} do not install")
         return str(python)
 
+    def node(self, *packages: str) -> pathlib.Path:
+        """A folder from which Node.js finds these packages, each pinned."""
+        folder = self.folder / "node"
+        folder.mkdir(exist_ok=True)
+        install = [self.system("npm", "npm"), "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *packages]
+        if subprocess.run(install).returncode:
+            raise Missing(f"{' '.join(packages)} do not install")
+        return folder / "node_modules"
+
 
 def free_port() -> int:
     with socket.socket() as probe:

@@ -86,7 +86,7 @@ function axes(it, top, now) {
   list(it.grid, levels, (_, index) => index, () => tick("M0 0", "end"));
   [...it.grid.children].forEach((node, index) => {
     const at = Math.round(it.y(levels[index])) + 0.5;
-    place(node, `M${EDGE.left} ${at}H${right}`, EDGE.left - 8, at + 4, levels[index] === 0 ? "0" : it.format(levels[index]));
+    place(node, `M${EDGE.left} ${at}H${right}`, EDGE.left - 8, at + 4, round(it.format(levels[index])));
   });
   const every = it.width < 380 ? 2 : 1;
   const minutes = [];
@@ -110,6 +110,11 @@ function place(node, path, x, y, text) {
   mark(node.lastChild, "x", x);
   mark(node.lastChild, "y", y);
   say(node.lastChild, text);
+}
+
+/** A round value needs no digits after the point. */
+function round(text) {
+  return text.replace(/\.0(?!\d)/, "");
 }
 
 /** The path of a line; it breaks where there is nothing. */
@@ -175,7 +180,7 @@ function tabulate(it, table, details) {
 function nice(value) {
   if (value <= 0) return 1;
   const ten = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 5, 10].map((step) => step * ten).find((step) => step >= value * 1.0001) ?? 10 * ten;
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * ten).find((step) => step >= value * 1.0001) ?? 10 * ten;
 }
 
 /** A small line without axes; the figure that it is about stands beside it. */

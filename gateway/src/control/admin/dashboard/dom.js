@@ -78,6 +78,12 @@ export function cell(kind = "") {
   return element("td", { class: kind || null });
 }
 
+/** The row's cells say which column they are of, for screens that are too narrow for columns. */
+export function titled(row, titles) {
+  [...row.children].forEach((node, index) => node.localName === "td" && mark(node, "data-title", titles[index]));
+  return row;
+}
+
 /** A sign with a word: shape and word say what the colour does. */
 export function sign() {
   const glyph = element("span", { class: "glyph", "aria-hidden": "true" });
@@ -92,4 +98,12 @@ export function sign() {
       say(word, text);
     },
   };
+}
+
+/** Of two buttons one is there; the focus goes over to it. */
+export function instead(shown, hidden) {
+  const had = document.activeElement === hidden;
+  shown.hidden = false;
+  hidden.hidden = true;
+  if (had) shown.focus();
 }

@@ -1,5 +1,5 @@
-// The last exchanges, with what was decided on their way. They are asked for while somebody looks; while one is open they hold
-// still.
+// The last exchanges, with what was decided on their way. They are asked for while somebody looks, and hold still for whoever is
+// about to open one.
 
 import { ask } from "./api.js";
 import { disclosure } from "./disclosure.js";
@@ -8,8 +8,8 @@ import { inside } from "./exchange.js";
 import { clock, count, duration, plural } from "./format.js";
 
 const PERIOD_MS = 2_000;
-const COLUMNS = 6;
-const PAGE = 25;
+const TITLES = ["Request", "Status", "Route, upstream, endpoint", "Chosen by", "Took", "Began"];
+const PAGE = 15;
 
 let told = null;
 let most = PAGE;
@@ -44,7 +44,7 @@ export function show(known) {
 }
 
 async function look() {
-  const isHeld = find("exchange-hold").checked || open.size > 0;
+  const isHeld = hold();
   if (!isSeen || isHeld || document.hidden) return;
   try {
     told = await ask("exchanges");
@@ -68,8 +68,12 @@ function draw() {
   find("exchange-more").hidden = wanted.length <= most;
 }
 
+/** Whether the list stands still: rows must not run away from whoever is about to open one. */
 function hold() {
-  say(find("exchange-held"), open.size > 0 ? "Held while one is open." : "");
+  const isOpen = open.size > 0;
+  const isTouched = find("exchange-table").matches(":hover, :has(:focus-visible)");
+  say(find("exchange-held"), isOpen ? "Held while one is open." : isTouched ? "Held while you are in it." : "");
+  return isOpen || isTouched || find("exchange-hold").checked;
 }
 
 /** What the filter lets through. */
@@ -95,7 +99,7 @@ function make(one) {
   const why = element("span", { class: "warn small" }, one.why.join("; "));
   const row = disclosure({
     label: `${one.method} ${one.path}`,
-    columns: COLUMNS,
+    titles: TITLES,
     cells: [
       status,
       element("td", {}, way, why),

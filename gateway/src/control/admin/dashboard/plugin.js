@@ -2,7 +2,7 @@
 
 import { part } from "./api.js";
 import { chart } from "./charts.js";
-import { cell, element, list, say } from "./dom.js";
+import { cell, element, instead, list, say, titled } from "./dom.js";
 import { bytes, count, duration, moment, percent, plural, rate } from "./format.js";
 import { orderButton } from "./orders.js";
 import { growth, points, quantile, span } from "./series.js";
@@ -87,7 +87,7 @@ function ordersOf(name) {
   });
   const enable = orderButton({ label: "Enable", title: `Enable ${name}`, path: `${path}/enable`, done: `${name} serves again.` });
   const look = orderButton({
-    label: "Look at its file",
+    label: "Look at the file",
     title: `Look at the file of ${name}`,
     path: `${path}/swap`,
     done: `the file of ${name} is what serves.`,
@@ -97,9 +97,10 @@ function ordersOf(name) {
     buttons: [back, disable, enable, look, before],
     update(told) {
       plugin = told;
-      back.hidden = !told.before;
-      disable.hidden = told.disabled;
-      enable.hidden = !told.disabled;
+      const [here, gone] = told.disabled ? [enable, disable] : [disable, enable];
+      instead(here, gone);
+      if (told.before) back.hidden = false;
+      else instead(here, back);
       look.hidden = told.file === null;
       say(before, told.before ? `The version before was ${versionOf(told.before)}.` : "There is no version to roll back to.");
     },
@@ -131,7 +132,7 @@ function costs(place, drawn, members) {
 function table(name, body) {
   const head = USES.map(([title, kind]) => element("th", { scope: "col", class: kind || null }, title));
   const caption = element("caption", { class: "unseen" }, `Uses of ${name}`);
-  const made = element("table", {}, caption, element("thead", {}, element("tr", {}, ...head)), body);
+  const made = element("table", { class: "stack" }, caption, element("thead", {}, element("tr", {}, ...head)), body);
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Uses of ${name}` }, made);
 }
 
@@ -145,7 +146,7 @@ function useRow({ use, hook }) {
   const cells = USES.slice(1).map(([, kind]) => cell(kind));
   const head = element("th", { scope: "row" }, name, element("span", { class: "faint small" }, hook.hook));
   return {
-    node: element("tr", {}, head, ...cells),
+    node: titled(element("tr", {}, head, ...cells), USES.map(([title]) => title)),
     update(item) {
       const texts = [...ofHook(item), ...ofUse(item)];
       texts.forEach((text, index) => say(cells[index], text));

@@ -11,7 +11,7 @@ import { growth, points, span, sum } from "./series.js";
 const NOW = 10;
 const MINUTE = 60;
 
-const COLUMNS = 8;
+const TITLES = ["Plugin", "State", "Version", "Calls/s", "Cost per call", "Failures, 1 min / all", "Fallbacks, 1 min / all", "Memory"];
 
 export function show(known) {
   const { state } = known;
@@ -33,7 +33,7 @@ function make({ plugin: { name } }) {
   let latest = null;
   const row = disclosure({
     label: name,
-    columns: COLUMNS,
+    titles: TITLES,
     cells: [
       element("td", {}, condition.node),
       element("td", {}, version, digest),

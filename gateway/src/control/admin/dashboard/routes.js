@@ -1,29 +1,48 @@
 // Routes and listeners: where requests come in, and by which rule they go on.
 
-import { element, find, list, say } from "./dom.js";
+import { cell, element, find, list, say, titled } from "./dom.js";
 import { NOTHING, bytes, count, duration, moment, percent, rate } from "./format.js";
 import { difference, growth, quantile, span, sum } from "./series.js";
 
 const NOW = 10;
 const MINUTE = 60;
 
+// As the page has them.
+const ROUTES = [
+  ["Route", ""],
+  ["Takes", ""],
+  ["To", ""],
+  ["Requests/s", "number"],
+  ["5xx, 1 min", "number"],
+  ["95 %", "number"],
+  ["Retries", "number roomy"],
+  ["Sent", "number roomy"],
+];
+const LISTENERS = [
+  ["Address", ""],
+  ["Speaks", ""],
+  ["Open", "number"],
+  ["Accepted", "number"],
+  ["Handshakes full / resumed", "number roomy"],
+  ["Certificates", ""],
+];
+
 export function show(known) {
   const { routes, listeners } = known.state;
-  list(find("route-rows"), routes, (route) => route.name, route);
+  list(find("route-rows"), routes, (one) => one.name, route);
   list(find("listener-rows"), listeners, (one) => one.id, listener);
 }
 
-/** A row whose texts are told by `texts`; `kinds` are the looks of its cells. */
-function row(kinds, texts) {
-  const [first, ...others] = kinds;
-  const head = element("th", { scope: "row", class: first || null });
-  const cells = [head, ...others.map((kind) => element("td", { class: kind || null }))];
+/** A row of a table with these columns, each with title and look; `texts` tells what stands in them. */
+function row(columns, texts) {
+  const [, ...others] = columns;
+  const cells = [element("th", { scope: "row" }), ...others.map(([, kind]) => cell(kind))];
   const update = (item) => texts(item).forEach((text, index) => say(cells[index], text));
-  return { node: element("tr", {}, ...cells), update };
+  return { node: titled(element("tr", {}, ...cells), columns.map(([title]) => title)), update };
 }
 
 function route() {
-  return row(["", "", "", "number", "number", "number", "number roomy", "number roomy"], (told) => {
+  return row(ROUTES, (told) => {
     const of = (sample) => sample.routes?.[told.name];
     const has = (sample) => of(sample) !== undefined;
     const [short, long] = [span(NOW, has), span(MINUTE, has)];
@@ -49,7 +68,7 @@ function matched({ hosts, path, methods, headers }) {
 }
 
 function listener() {
-  return row(["", "", "number", "number", "number roomy", ""], (told) => [
+  return row(LISTENERS, (told) => [
     told.address,
     [told.protocols.join(", "), told.tls ? "TLS" : "plain", told.client_certificates && `certificates ${told.client_certificates}`]
       .filter(Boolean)

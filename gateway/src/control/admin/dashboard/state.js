@@ -4,8 +4,9 @@ import { ask } from "./api.js";
 import { add, begin } from "./series.js";
 import { follow } from "./stream.js";
 
-// Events come in flocks: a swap has one for each use.
+// Events come in flocks: a swap has one for each use. Where they do not end, once a second is enough.
 const FLOCK_MS = 100;
+const AGAIN_MS = 1_000;
 
 /** `state` is null until there is something to know. */
 export const known = { state: null, live: false, since: Date.now() / 1000, reason: "" };
@@ -13,6 +14,7 @@ export const known = { state: null, live: false, since: Date.now() / 1000, reaso
 let onChange = () => {};
 let due = null;
 let asking = null;
+let renewed = 0;
 
 /** Begins, and says by `changed` whenever there is something new: `all`, or `figures` alone. */
 export function watch(changed) {
@@ -25,7 +27,7 @@ export function refresh() {
   due ??= setTimeout(() => {
     due = null;
     renew().catch(() => {});
-  }, FLOCK_MS);
+  }, Math.max(FLOCK_MS, renewed + AGAIN_MS - performance.now()));
 }
 
 /** All of it now: what was ordered is in it. */
@@ -34,6 +36,7 @@ export async function renew() {
   await asking?.catch(() => {});
   asking ??= ask("state").finally(() => (asking = null));
   known.state = await asking;
+  renewed = performance.now();
   onChange("all");
 }
 

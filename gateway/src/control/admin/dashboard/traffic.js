@@ -19,7 +19,7 @@ export function begin() {
       lines: [
         { name: "5xx", kind: "bad" },
         { name: "4xx", kind: "warn dashed" },
-        { name: "client left", kind: "plain dotted" },
+        { name: "left", kind: "plain dotted" },
       ],
       format: rate,
     }),
@@ -39,7 +39,8 @@ export function begin() {
 export function show(known) {
   charts.requests.draw(points((before, after) => [perSecond(before, after, all)]));
   charts.errors.draw(
-    points((before, after) => ["5xx", "4xx", "none"].map((code) => perSecond(before, after, (sample) => sample.codes[code]))),
+    // They are few: without smoothing there would be peaks alone.
+    points((_, after, smooth) => ["5xx", "4xx", "none"].map((code) => perSecond(smooth, after, (sample) => sample.codes[code]))),
   );
   charts.latency.draw(points((_, after, smooth) => percentiles(smooth, after)));
   now(known.state);

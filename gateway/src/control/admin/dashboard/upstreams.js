@@ -1,7 +1,7 @@
 // Upstreams and their endpoints: who is well, who gets what, and who is to get nothing new.
 
 import { part } from "./api.js";
-import { cell, element, find, list, say, sign } from "./dom.js";
+import { cell, element, find, instead, list, say, sign, titled } from "./dom.js";
 import { bytes, count, duration, percent, plural, rate } from "./format.js";
 import { orderButton } from "./orders.js";
 import { growth, span, sum } from "./series.js";
@@ -21,7 +21,7 @@ const COLUMNS = [
   ["Weight", "number roomy"],
   ["Connections", "number roomy"],
   ["Received", "number roomy"],
-  ["Order", ""],
+  ["Order", "do"],
 ];
 
 export function show(known) {
@@ -36,7 +36,7 @@ function make({ name }) {
   const head = COLUMNS.map(([title, kind]) => element("th", { scope: "col", class: kind || null }, title));
   const body = element("tbody");
   const caption = element("caption", { class: "unseen" }, `Endpoints of ${name}`);
-  const table = element("table", {}, caption, element("thead", {}, element("tr", {}, ...head)), body);
+  const table = element("table", { class: "stack endpoints" }, caption, element("thead", {}, element("tr", {}, ...head)), body);
   const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Endpoints of ${name}` }, table);
   const node = element("section", { class: "part" }, element("header", {}, heading, facts), scroll);
   return {
@@ -85,7 +85,7 @@ function row(upstream, id) {
   const address = element("span", { class: "faint small" });
   const plain = ["number", "number", "number", "number roomy", "number roomy", "number roomy"].map(cell);
   const [rates, failed, latency, weight, connections, received] = plain;
-  const orders = element("td", {}, ...drainOrders(upstream, id));
+  const [drain, undrain] = drainOrders(upstream, id);
   const node = element(
     "tr",
     {},
@@ -94,10 +94,10 @@ function row(upstream, id) {
     element("td", { class: "share" }, share.node),
     element("td", { class: "number" }, flight.node),
     ...plain,
-    orders,
+    element("td", { class: "do" }, drain, undrain),
   );
   return {
-    node,
+    node: titled(node, COLUMNS.map(([title]) => title)),
     update({ endpoint, ...lately }) {
       say(address, endpoint.address);
       health.show(kind(endpoint), endpoint.health);
@@ -105,13 +105,14 @@ function row(upstream, id) {
       share.show(lately.share, percent(lately.share));
       flight.show(lately.most > 0 ? endpoint.in_flight / lately.most : 0, count(endpoint.in_flight));
       say(rates, rate(lately.rate));
-      say(failed, lately.over ? `${count(lately.bad)} (${percent(lately.bad / lately.over)})` : count(lately.bad));
+      say(failed, lately.bad > 0 ? `${count(lately.bad)} (${percent(lately.bad / lately.over)})` : count(lately.bad));
       failed.classList.toggle("bad", lately.bad > 0);
       say(latency, duration(endpoint.latency_us === null ? null : endpoint.latency_us / 1e6));
       say(weight, endpoint.warm_up < 1 ? `${endpoint.weight} \u00d7 ${endpoint.warm_up}` : endpoint.weight);
       say(connections, count(endpoint.connections));
       say(received, bytes(endpoint.received_bytes));
-      [...orders.children].forEach((button, index) => (button.hidden = (index === 1) !== endpoint.drained));
+      if (endpoint.drained) instead(undrain, drain);
+      else instead(drain, undrain);
     },
   };
 }

@@ -14,13 +14,13 @@ const ROW = 30;
  * A chart of `lines`, each with `name` and `kind` (its look). `format` writes a value, `summary` is what the figures are of.
  * `draw` gets points `{ at, values }`, values null where there is a gap.
  */
-export function chart({ title, lines, format, level = "h3" }) {
+export function chart({ title, lines, format }) {
   const picture = shape("svg", { class: "chart", role: "img", height: HEIGHT });
   const legend = element("ul", { class: "legend" });
   const when = element("span", { class: "when", "aria-hidden": "true" });
   const table = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}, as a table` });
   const details = element("details", {}, element("summary", {}, "As a table"), table);
-  const heading = element(level, {}, title, when);
+  const heading = element("h3", {}, title, when);
   const node = element("figure", { class: "plot" }, heading, legend, picture, details);
   const it = { title, lines, format, picture, when, shown: null, width: 0, pointed: null };
   it.values = lines.map((line) => {

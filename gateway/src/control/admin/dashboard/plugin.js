@@ -36,9 +36,9 @@ export function inside(name) {
     facts,
     element("div", { class: "orders" }, ...orders.buttons),
     charts,
-    element("h4", {}, "Uses"),
+    element("h3", {}, "Uses"),
     table(name, uses),
-    element("h4", {}, "Swap history"),
+    element("h3", {}, "Swap history"),
     nothing,
     happened,
   );
@@ -117,7 +117,7 @@ function costs(place, drawn, members) {
   const key = JSON.stringify(names);
   if (drawn?.key !== key) {
     const lines = names.map((name, index) => ({ name, kind: LINES[index] }));
-    drawn = { key, chart: chart({ title: "Cost per call", lines, format: duration, level: "h4" }) };
+    drawn = { key, chart: chart({ title: "Cost per call", lines, format: duration }) };
     place.replaceChildren(drawn.chart.node);
   }
   const of = (sample, name, figure) => sample.uses[name]?.[figure] ?? 0;
@@ -133,7 +133,7 @@ function table(name, body) {
   const head = USES.map(([title, kind]) => element("th", { scope: "col", class: kind || null }, title));
   const caption = element("caption", { class: "unseen" }, `Uses of ${name}`);
   const made = element("table", { class: "stack" }, caption, element("thead", {}, element("tr", {}, ...head)), body);
-  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Uses of ${name}` }, made);
+  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table of the uses of ${name}` }, made);
 }
 
 function hooks(use) {

@@ -37,7 +37,7 @@ function make({ name }) {
   const body = element("tbody");
   const caption = element("caption", { class: "unseen" }, `Endpoints of ${name}`);
   const table = element("table", { class: "stack endpoints" }, caption, element("thead", {}, element("tr", {}, ...head)), body);
-  const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Endpoints of ${name}` }, table);
+  const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table of the endpoints of ${name}` }, table);
   const node = element("section", { class: "part" }, element("header", {}, heading, facts), scroll);
   return {
     node,

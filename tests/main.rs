@@ -31,6 +31,7 @@ mod deadlines; // nothing waits for ever
 mod dev; // an author saves, and what is good serves
 mod discipline; // plugins that fail, take too much, or grow
 mod disconnects; // clients that leave leave nothing behind
+mod discovery; // endpoints that come and go
 mod documents; // what the documents show is true
 mod drain; // SIGTERM answers all that was accepted
 mod duties; // what an intermediary owes to both sides

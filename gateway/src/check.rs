@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use serde_json::Value as Json;
 
 use crate::config::{self, Draft, KeyPath, Problem, Problems, model};
+use crate::control;
 use crate::plugin::{FileError, Host, LoadError, Plugin, SealingKeys, StateDir, builtin, read_key};
 use crate::state;
 use crate::tls;
@@ -20,6 +21,8 @@ pub struct Findings {
     pub problems: Vec<Problem>,
     /// What it starts with, and should be looked at soon; by line.
     pub warnings: Vec<Problem>,
+    /// Where endpoints would be looked for that the configuration does not name, a line for each upstream.
+    pub asks: Vec<String>,
     /// What the configuration has, in a line.
     pub summary: String,
 }
@@ -52,6 +55,7 @@ pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<Findings, CheckE
     endpoints(&draft, &mut problems, &mut warnings);
     operators(&draft, &mut problems, &mut warnings);
     collector(&draft, &mut problems, &mut warnings);
+    let asks = discovery(&draft, &mut warnings);
     let (host, keys) = (StateDir::open(state_dir)?.host()?, SealingKeys::of_the_moment()?);
     let plugins = load(&draft, &host, &keys, &mut problems);
     try_uses(&draft, &plugins, &keys, &mut problems);
@@ -60,7 +64,7 @@ pub fn check(file: &Path, state_dir: Option<PathBuf>) -> Result<Findings, CheckE
         warnings.extend(unused(&draft));
     }
     let summary = format!("{}: good: {}", file.display(), counts(&draft.config));
-    Ok(Findings { problems: Problems::new(problems).0, warnings: Problems::new(warnings).0, summary })
+    Ok(Findings { problems: Problems::new(problems).0, warnings: Problems::new(warnings).0, asks, summary })
 }
 
 /// The JSON Schema of a configuration, with those of the plugins' own configurations: of the built-in ones, and of those that a
@@ -182,6 +186,26 @@ fn endpoints(draft: &Draft, problems: &mut Vec<Problem>, warnings: &mut Vec<Prob
             Err(error) => problems.push(state::problem_of_endpoint_tls(config, index, &error)),
         }
     }
+}
+
+/// Who would be asked for endpoints. What stands in a file is read; nobody is asked over a network.
+fn discovery(draft: &Draft, warnings: &mut Vec<Problem>) -> Vec<String> {
+    let mut asks = Vec::new();
+    for (index, upstream) in draft.config.upstreams.iter().enumerate() {
+        let Some(settings) = &upstream.discover else { continue };
+        let looked = control::look(&settings.source);
+        let found = match &looked {
+            Some(Ok(1)) => ", which names 1 endpoint".to_owned(),
+            Some(Ok(count)) => format!(", which names {count} endpoints"),
+            Some(Err(_)) | None => String::new(),
+        };
+        asks.push(format!("upstream {}: its endpoints come from {}{found}", upstream.name, settings.source));
+        if let Some(Err(reason)) = looked {
+            let at = KeyPath::root().key("upstream").index(index).key("discover");
+            warnings.push(draft.config.places.problem(&at, reason));
+        }
+    }
+    asks
 }
 
 /// What is asked of operators.

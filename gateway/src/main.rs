@@ -146,6 +146,9 @@ fn check(config: &std::path::Path, state_dir: Option<PathBuf>) -> Result<(), Str
         eprintln!("warning: {warning}");
     }
     if found.problems.is_empty() {
+        for asked in &found.asks {
+            println!("{asked}");
+        }
         println!("{}", found.summary);
         return Ok(());
     }

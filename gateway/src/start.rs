@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::Config;
 use crate::config::{KeyPath, Problem, Problems, Source};
-use crate::control::{self, Exports, Order, Predecessor};
+use crate::control::{self, Discovery, Exports, Order, Predecessor};
 use crate::observe::{self, Connections};
 use crate::plugin::{Digest, FileError, Host, LoadError, Notice, StateDir, builtin};
 use crate::server;
@@ -60,6 +60,7 @@ pub struct Prepared {
     noticed: mpsc::Receiver<Notice>,
     started: SystemTime,
     built: Built,
+    discover: Discovery,
     before: Option<Predecessor>,
 }
 
@@ -113,7 +114,8 @@ impl Prepared {
             }
         };
         sockets.close_rest();
-        Ok(Self { host, source, loaded, state_dir, sockets, admin, notices, noticed, started, built, before })
+        let discover = Discovery::begin(&built.serving.plan).map_err(|error| StartError::Thread("discovery", error))?;
+        Ok(Self { host, source, loaded, state_dir, sockets, admin, notices, noticed, started, built, discover, before })
     }
 
     /// Takes clients from now on, and lets the gateway go that it takes over from.
@@ -121,8 +123,8 @@ impl Prepared {
     /// # Errors
     /// If that one does not tell what it has, or the system does not give threads.
     pub fn serve(self) -> Result<Gateway, StartError> {
-        let Self { host, source, loaded, state_dir, sockets, admin, notices, noticed, started, built, mut before } =
-            self;
+        let Self { host, source, loaded, state_dir, sockets, admin, notices, noticed, .. } = self;
+        let Self { started, built, discover, mut before, .. } = self;
         if let Some(before) = &mut before {
             // What has changed while this was built.
             before.bring_state().map_err(StartError::TakeOver)?;
@@ -152,6 +154,7 @@ impl Prepared {
             admin,
             connections,
             exports: exports.clone(),
+            discovery: discover,
             started,
         };
         // It ends with the process; what it does is never waited for.

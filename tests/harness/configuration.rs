@@ -38,6 +38,11 @@ impl Configuration {
         Self::at(&endpoints)
     }
 
+    /// One route, one upstream whose endpoints are found as that table of TOML says.
+    pub fn discovering(discover: &str) -> Self {
+        Self::at(&[]).upstream(&format!("discover = {discover}"))
+    }
+
     /// The same with endpoints by id and address.
     pub fn at(endpoints: &[(&str, SocketAddr)]) -> Self {
         let endpoint = |(id, address): &(&str, SocketAddr)| ((*id).to_owned(), address.to_string(), String::new());
@@ -166,11 +171,15 @@ impl Configuration {
         }
         let Self { routing, response, route, selection, upstream, .. } = self;
         let selection = if selection.is_empty() { String::new() } else { format!("selection = {selection}\n") };
-        write!(text, "[[upstream]]\nname = \"app\"\n{selection}{upstream}endpoints = [\n").unwrap();
-        for (id, address, attributes) in &self.endpoints {
-            writeln!(text, "  {{ id = \"{id}\", address = \"{address}\"{attributes} }},").unwrap();
+        write!(text, "[[upstream]]\nname = \"app\"\n{selection}{upstream}").unwrap();
+        if !upstream.contains("discover") {
+            writeln!(text, "endpoints = [").unwrap();
+            for (id, address, attributes) in &self.endpoints {
+                writeln!(text, "  {{ id = \"{id}\", address = \"{address}\"{attributes} }},").unwrap();
+            }
+            writeln!(text, "]").unwrap();
         }
-        writeln!(text, "]\n{}", self.tables).unwrap();
+        writeln!(text, "{}", self.tables).unwrap();
         // Last, so that a test's own routes come first among those that fit equally well.
         write!(
             text,

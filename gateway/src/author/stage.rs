@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::model;
-use crate::endpoint::{CheckVerdict, Endpoint, Members, Rules, Set};
+use crate::endpoint::{CheckVerdict, Endpoint, Members, Rules, Set, again};
 use crate::observe::StandingClock;
 use crate::plugin::Named;
 
@@ -45,17 +45,8 @@ impl Stage {
     pub fn change(&self, endpoints: Vec<model::Endpoint>) {
         let known = self.members();
         let now = self.clock.instant();
-        let again = |settings: model::Endpoint| {
-            let mut known = known.endpoints.iter();
-            let is_it =
-                |known: &&Arc<Endpoint>| known.settings.id == settings.id && known.settings.address == settings.address;
-            match known.find(is_it) {
-                Some(known) if known.settings == settings => known.clone(),
-                Some(known) => known.under(settings),
-                None => Endpoint::since(now, settings, false),
-            }
-        };
-        self.upstream.set.replace(endpoints.into_iter().map(again).collect(), now);
+        let joining = |settings| Endpoint::since(now, settings, false);
+        self.upstream.set.replace(again(endpoints, &known.endpoints, joining), now);
     }
 
     /// Says whether an endpoint may be used, as a health check would. Nothing happens where there is none.

@@ -3,11 +3,12 @@
 //! A file, TOML or JSON, becomes a tree that knows its lines (`document`). The tree is compared with the JSON Schema of the
 //! file's shape (`schema`, made from `raw` and its text forms in `texts`, `units` and `statuses`), and made to fit where it does not (`shape`).
 //! Then names are looked up, defaults filled in and contradictions found (`resolve`, and for its parts `routes` with `matcher`,
-//! `listeners`, `limits`, `upstreams` with `health`, `bounds`, `traces`, `uses`, `plugins`). Each step adds to one list of problems, so that a user sees all of them at once, and
+//! `listeners`, `limits`, `upstreams` with `health`, `bounds`, `discover`, `traces`, `uses`, `plugins`). Each step adds to one list of problems, so that a user sees all of them at once, and
 //! what can be understood of a file that has some is handed out beside them ([`Draft`]). What is found wrong later, by plugins
 //! say, finds its line by `places`; `editor` makes the schema for editors. Nothing here knows any other part of the gateway.
 
 mod bounds;
+mod discover;
 mod document;
 mod editor;
 mod health;
@@ -36,6 +37,7 @@ mod uses;
 
 use std::path::{Path, PathBuf};
 
+pub use discover::{MOST_FOUND, read_endpoints};
 use document::Node;
 pub use editor::schema_with;
 pub use key_path::KeyPath;

@@ -1,6 +1,7 @@
 //! The configuration as the program uses it: every name resolved to an index, every default filled in, every text parsed.
 //! `resolve` makes it from the file; nothing below this line of the program ever sees a missing value or a name to look up.
 
+mod discover;
 mod health;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 
 pub use super::limits::{Limits, MinimumRate, PerClient};
 use super::{KeyPath, Places};
+pub use discover::{Discover, Finder};
 pub use health::{Check, Ejection, Health, HttpCheck, Statuses, SuccessRate};
 
 mod bounds;
@@ -372,8 +374,10 @@ pub struct Upstream {
     pub tls: Option<UpstreamTls>,
     /// Connections begin with the client's address as PROXY protocol version 2. Default false.
     pub send_proxy_protocol: bool,
-    /// Its members as configured.
+    /// Its members as configured; none where they are found elsewhere.
     pub endpoints: Vec<Endpoint>,
+    /// Where they are found; none: the configuration names them.
+    pub discover: Option<Arc<Discover>>,
     /// Idle connections kept for each endpoint, over all workers. Default 32.
     pub idle_per_endpoint: usize,
     /// Requests at a time over all endpoints; none: no bound.

@@ -29,6 +29,14 @@ impl Places {
         &self.document
     }
 
+    /// How many members the list at a place has; 0 if there is none.
+    pub(super) fn members(&self, at: &KeyPath) -> usize {
+        match at.steps().iter().try_fold(self.document(), |node, step| node.at(step)).map(|node| &node.value) {
+            Some(Value::List(members)) => members.len(),
+            _ => 0,
+        }
+    }
+
     /// What is wrong at a place; the line is that of the nearest entry which exists.
     pub fn problem(&self, at: &KeyPath, message: impl Into<String>) -> Problem {
         Problem {

@@ -57,6 +57,16 @@ impl Problems {
         Problems(vec![Problem { file: file.to_owned(), line: 0, key: String::new(), message }])
     }
 
+    /// The first ones in one line, and how many there are besides.
+    pub fn briefly(&self) -> String {
+        const TOLD: usize = 3;
+        let told: Vec<String> = self.0.iter().take(TOLD).map(ToString::to_string).collect();
+        match self.0.len().saturating_sub(TOLD) {
+            0 => told.join("; "),
+            more => format!("{}; and {more} more", told.join("; ")),
+        }
+    }
+
     /// By line, each once.
     pub fn new(mut problems: Vec<Problem>) -> Problems {
         problems.sort_by_key(|problem| problem.line);

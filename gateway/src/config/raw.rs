@@ -3,6 +3,7 @@
 //! has what concerns the whole gateway; listeners, plugins, routes, upstreams and what bounds traffic have files of their own.
 
 mod bounds;
+mod discover;
 mod health;
 mod listener;
 mod plugin;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use bounds::{Queue, RateKey, Retry, RetryCause, RouteLimits};
+pub(super) use discover::{Discover, Endpoints};
 pub(super) use health::{CheckKind, Ejection, Health};
 pub(super) use listener::{ClientCertificate, ClientFact, ClientProtocol, Listener, Tls, UnderscoreHeaders};
 pub(super) use plugin::{InlineUse, OnError, Plugin, PluginLimits, Use, UseHere};
@@ -28,7 +30,7 @@ use super::texts::{Cidr, ListenAddress};
 use super::units::{Size, Time};
 
 /// Keys of the design that this version does not have, without the positions in lists.
-pub(super) const NOT_BUILT_YET: &[&str] = &["listener.tls.acme", "state", "upstream.discover"];
+pub(super) const NOT_BUILT_YET: &[&str] = &["listener.tls.acme", "state"];
 
 /// The configuration of Sluice, in TOML or as the same shape in JSON. Paths of files are relative to the folder of this one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

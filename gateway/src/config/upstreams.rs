@@ -1,9 +1,11 @@
 //! Upstreams and their endpoints, from the file's shape to the model.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::bounds;
+use super::discover::discover;
 use super::health;
 use super::key_path::KeyPath;
 use super::model::{CertificateFiles, Endpoint, Upstream, UpstreamProtocol, UpstreamTls, WhenAllBad};
@@ -34,7 +36,15 @@ pub(super) fn upstreams(
         if upstream.protocol == raw::UpstreamProtocol::Auto && upstream.tls.is_none() {
             report.add(&at.key("protocol"), "\"auto\" means nothing without `tls`: \"http/1.1\" or \"h2\"");
         }
-        let endpoints = endpoints(upstream.endpoints, &at.key("endpoints"), report);
+        match (&upstream.endpoints, &upstream.discover) {
+            (None, None) => {
+                report.add(&at, "its members are missing: `endpoints`, or `discover` for where to find them")
+            }
+            (Some(_), Some(_)) => report.add(&at.key("discover"), "its members are named already, by `endpoints`"),
+            _ => {}
+        }
+        let endpoints = endpoints(upstream.endpoints.unwrap_or_default(), &at.key("endpoints"), report);
+        let discover = upstream.discover.and_then(|raw| discover(raw, base_dir, &at.key("discover"), report));
         let queue = bounds::queue(upstream.queue.as_ref(), upstream.max_in_flight, &endpoints, &at, report);
         upstreams.push(Upstream {
             name: Arc::from(name),
@@ -47,6 +57,7 @@ pub(super) fn upstreams(
             tls: upstream.tls.map(|raw| tls(raw, base_dir, &at.key("tls"), report)),
             send_proxy_protocol: upstream.send_proxy_protocol.is_some(),
             endpoints,
+            discover,
             idle_per_endpoint: upstream.pool.idle_per_endpoint,
             max_in_flight: upstream.max_in_flight,
             queue,
@@ -82,18 +93,18 @@ fn tls(raw: raw::UpstreamTls, base_dir: &Path, at: &KeyPath, report: &mut Report
     UpstreamTls { server_name: raw.server_name, ca, own }
 }
 
-fn endpoints(raw: Vec<raw::Endpoint>, list: &KeyPath, report: &mut Report<'_>) -> Vec<Endpoint> {
+/// Members, named by the list at that place.
+pub(super) fn endpoints(raw: Vec<raw::Endpoint>, list: &KeyPath, report: &mut Report<'_>) -> Vec<Endpoint> {
     let mut endpoints: Vec<Endpoint> = Vec::with_capacity(raw.len());
+    let mut ids: HashMap<String, usize> = HashMap::with_capacity(raw.len());
     for (index, endpoint) in raw.into_iter().enumerate() {
         let at = list.index(index);
         let (id, id_at) = match endpoint.id {
             Some(id) => (id.0, at.key("id")),
             None => (endpoint.address.0.clone(), at.key("address")),
         };
-        let is_same = |(other, endpoint): (usize, &Endpoint)| {
-            *endpoint.id == *id && report.is_sound(&list.index(other).key("address"))
-        };
-        if endpoints.iter().enumerate().any(is_same) {
+        let other = ids.insert(id.clone(), index);
+        if other.is_some_and(|other| report.is_sound(&list.index(other).key("address"))) {
             let message =
                 format!("another endpoint of this upstream has the id {id:?} (if none is given, its address)");
             report.add(&id_at, message);

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
 
+use super::discovery::Discovery;
 use crate::config::{Problem, Problems};
 use crate::observe::Connections;
 use crate::plugin::Digest;
@@ -19,6 +20,8 @@ pub(super) struct Figures {
     serving: ArcSwap<Serving>,
     /// Client connections of all workers.
     pub(super) connections: Arc<Connections>,
+    /// Where endpoints are found that the configuration does not name.
+    pub(super) discovery: Discovery,
     /// When the program began.
     pub(super) started: SystemTime,
     done: Mutex<Done>,
@@ -64,7 +67,12 @@ pub(super) struct Versions {
 
 impl Figures {
     /// At the start.
-    pub(super) fn new(serving: Serving, connections: Arc<Connections>, started: SystemTime) -> Arc<Self> {
+    pub(super) fn new(
+        serving: Serving,
+        connections: Arc<Connections>,
+        discovery: Discovery,
+        started: SystemTime,
+    ) -> Arc<Self> {
         let done = Done {
             plugins: BTreeMap::new(),
             reloads_served: 0,
@@ -76,6 +84,7 @@ impl Figures {
         Arc::new(Self {
             serving: ArcSwap::from_pointee(serving),
             connections,
+            discovery,
             started,
             done: Mutex::new(done),
             leaving: AtomicBool::new(false),
@@ -95,6 +104,7 @@ impl Figures {
     /// Something else serves.
     pub(super) fn serves(&self, serving: Serving) {
         self.serving.store(Arc::new(serving));
+        self.discovery.tell();
     }
 
     /// What was read again is served.

@@ -4,6 +4,7 @@
 
 mod admin;
 mod aside;
+mod discovery;
 mod figures;
 mod handle;
 mod handover;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
@@ -36,11 +37,11 @@ use crate::plugin::{Digest, Host, Notice, Slot, StateDir};
 use crate::socket::Sockets;
 use crate::state::{Built, Change, Serving};
 use crate::supervisor;
+pub use discovery::{Discovery, look};
 use figures::Figures;
 pub use handle::Handle;
 use handover::Offer;
 pub use handover::{End, Predecessor};
-use health::Checks;
 pub use orders::{Order, Outcome, Wish};
 pub use reload::digest;
 use swap::{History, Swapped};
@@ -77,6 +78,8 @@ pub struct Setup {
     pub connections: Arc<Connections>,
     /// Traces on their way to collectors.
     pub exports: Arc<Exports>,
+    /// Where endpoints are found that the configuration does not name.
+    pub discovery: Discovery,
     /// When the program began.
     pub started: SystemTime,
     /// What operators ask for.
@@ -103,9 +106,9 @@ struct Control {
     serving: Serving,
     /// What serves, and what was done, for those who ask.
     figures: Arc<Figures>,
-    /// Endpoints that are asked whether they may be used.
-    checks: Checks,
     exports: Arc<Exports>,
+    /// Where names are looked up.
+    lookups: runtime::Handle,
     workers: Vec<mpsc::Sender<Change>>,
     noticed: mpsc::Receiver<Notice>,
     notices: mpsc::Sender<Notice>,
@@ -127,7 +130,8 @@ struct Control {
 /// # Errors
 /// If the system gives no thread, or no second descriptor of a socket.
 pub fn start(setup: Setup) -> io::Result<(End, Handle)> {
-    let figures = Figures::new(setup.serving.clone(), setup.connections.clone(), setup.started);
+    let (serving, connections) = (setup.serving.clone(), setup.connections.clone());
+    let figures = Figures::new(serving, connections, setup.discovery.clone(), setup.started);
     let admin = setup.admin.as_ref().map(|(address, socket)| Ok::<_, io::Error>((*address, socket.try_clone()?)));
     let handle = Handle::new(&figures, &setup.ordering);
     let offer = Offer {
@@ -202,9 +206,9 @@ impl Control {
         let serve = |(address, socket)| tokio::spawn(admin::serve(socket, desk(address))).abort_handle();
         let admin = setup.admin.map(serve);
         tokio::spawn(upkeep::keep(figures.clone()));
-        let mut checks = Checks::new(figures.clone(), lookups);
-        checks.follow(&setup.serving.plan);
-        setup.exports.follow(&setup.serving, checks.lookups());
+        let names = lookups.handle().clone();
+        tokio::spawn(health::keep(figures.clone(), lookups));
+        setup.exports.follow(&setup.serving, &names);
         let control = Self {
             host: setup.host,
             path: setup.source.full_name(),
@@ -215,8 +219,8 @@ impl Control {
             admin,
             serving: setup.serving,
             figures,
-            checks,
             exports: setup.exports,
+            lookups: names,
             workers: setup.workers,
             noticed: setup.noticed,
             notices: setup.notices,
@@ -279,9 +283,9 @@ impl Control {
             // A worker that ends meanwhile has nothing left to switch.
             let _ = waiting.await;
         }
+        self.figures.discovery.follow(&serving.plan);
         self.figures.serves(serving.clone());
-        self.checks.follow(&serving.plan);
-        self.exports.follow(&serving, self.checks.lookups());
+        self.exports.follow(&serving, &self.lookups);
         self.serving = serving;
     }
 

@@ -17,7 +17,7 @@ use crate::observe::panics::survived;
 const POLL: Duration = Duration::from_secs(2);
 /// A file counts as written when it has looked the same for so long.
 const SETTLE: Duration = Duration::from_millis(30);
-/// Most looks at a file that keeps changing; then it is read as it is.
+/// Most looks at a file of the configuration that keeps changing; then it is read as it is.
 const MOST_LOOKS: usize = 100;
 
 /// What tells one content of a file from another without reading it.
@@ -59,11 +59,16 @@ pub struct Watch {
 impl Watch {
     /// Watches nothing yet. Needs a runtime around it.
     pub fn start() -> Self {
+        Self::hasty(MOST_LOOKS)
+    }
+
+    /// The same for files that are read after so many looks at most, however much they change.
+    pub fn hasty(looks: usize) -> Self {
         let (files, wanted) = watch::channel(BTreeSet::new());
         let (tell, changed) = mpsc::channel(1);
         tokio::spawn(async move {
             let (mut wanted, tell) = (wanted, tell);
-            while survived("watch", run(&mut wanted, &tell)).await.is_none() {}
+            while survived("watch", run(&mut wanted, &tell, looks)).await.is_none() {}
         });
         Self { files, changed }
     }
@@ -92,7 +97,7 @@ impl Watch {
     }
 }
 
-async fn run(wanted: &mut watch::Receiver<BTreeSet<PathBuf>>, changed: &mpsc::Sender<PathBuf>) {
+async fn run(wanted: &mut watch::Receiver<BTreeSet<PathBuf>>, changed: &mpsc::Sender<PathBuf>, most: usize) {
     let (event, mut events) = mpsc::channel(1);
     // A watcher that cannot be had drops its end; waiting goes on all the same.
     let _open = event.clone();
@@ -115,7 +120,7 @@ async fn run(wanted: &mut watch::Receiver<BTreeSet<PathBuf>>, changed: &mpsc::Se
             if last == Some(&now) {
                 continue;
             }
-            let settled = settled(&file, now).await;
+            let settled = settled(&file, now, most).await;
             let (was_there, is_there) = (matches!(last, Some(Some(_))), settled.is_some());
             looks.insert(file.clone(), settled);
             if !is_there && !was_there {
@@ -138,8 +143,8 @@ async fn run(wanted: &mut watch::Receiver<BTreeSet<PathBuf>>, changed: &mpsc::Se
 }
 
 /// Waits until nobody writes to the file any more.
-async fn settled(file: &Path, mut look: Option<Look>) -> Option<Look> {
-    for _ in 0..MOST_LOOKS {
+async fn settled(file: &Path, mut look: Option<Look>, most: usize) -> Option<Look> {
+    for _ in 0..most {
         sleep(SETTLE).await;
         let again = Look::at(file);
         if again == look {

@@ -3,6 +3,7 @@
 //! endpoint and when it is taken out is `upstream`'s business, what checks ask of it `control`'s.
 
 mod figures;
+mod follow;
 mod latency;
 mod set;
 mod tally;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::model;
 pub use figures::{CheckVerdict, Fault, Figures};
+pub use follow::{Departed, Followed, again};
 pub use set::{Members, Rules, Set};
 pub use tally::{Fate, Open, Totals, Went};
 

@@ -1,11 +1,13 @@
 //! The endpoints of an upstream together: the verdict on each, and what it may take of the traffic. A snapshot is immutable,
 //! and a new one is published when something in it changes.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 
+use super::follow::Leavers;
 use super::{Endpoint, Health};
 use crate::config::model::WhenAllBad;
 
@@ -60,13 +62,18 @@ pub struct Rules {
 pub struct Set {
     current: ArcSwap<Members>,
     rules: Rules,
+    /// Those that have left, by which time; locked by who brings another list.
+    pub(super) departed: Mutex<Leavers>,
+    /// Attempts at endpoints that have left.
+    pub(super) past: AtomicU64,
 }
 
 impl Set {
     /// The set that a configuration names. Nothing is noted of its members yet, since it may never serve.
     pub fn new(endpoints: Vec<Arc<Endpoint>>, rules: Rules) -> Arc<Self> {
         let members = judge(&endpoints, rules, Instant::now(), false);
-        Arc::new(Self { current: ArcSwap::from_pointee(Members { endpoints, ..members }), rules })
+        let current = ArcSwap::from_pointee(Members { endpoints, ..members });
+        Arc::new(Self { current, rules, departed: Mutex::default(), past: AtomicU64::new(0) })
     }
 
     /// The current snapshot, for a look.

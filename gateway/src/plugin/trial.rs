@@ -1,6 +1,7 @@
 //! A dry run before a version goes live: configured, given its endpoints, and asked some hundred synthetic questions, on
 //! throw-away copies of cells and store. It finds what traps at once; it proves nothing about the rest.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -13,13 +14,16 @@ use super::hooks::Hook;
 use super::slot::Slot;
 use super::uses::Use;
 use super::{Failure, LoadError, Plugin};
-use crate::endpoint::Members;
+use crate::config::model::{self, WhenAllBad};
+use crate::endpoint::{Endpoint, Members, Rules, Set};
 use crate::message::{BodyPrefix, RequestHead, Scheme};
 
 /// Questions per hook.
 const QUESTIONS: u64 = 128;
 /// Dry runs before a plugin is refused that got too little CPU time.
 const TRIES: u32 = 3;
+/// Endpoints of a trial where there are none.
+const STAND_INS: u32 = 3;
 
 impl Plugin {
     /// Runs the hooks of this version for a use, without anyone noticing but the log.
@@ -37,8 +41,10 @@ impl Plugin {
     fn try_once(self: &Arc<Self>, owner: &Arc<Use>) -> Result<(), LoadError> {
         let slot = Slot::on_trial(owner.clone(), self.clone());
         slot.wake()?;
-        let members = match &owner.upstream {
-            Some(upstream) => upstream.set.snapshot(),
+        let members = match owner.upstream.as_ref().map(|upstream| upstream.set.snapshot()) {
+            // Discovery has not found them yet.
+            Some(members) if members.endpoints.is_empty() => stand_ins(),
+            Some(members) => members,
             None => Arc::default(),
         };
         let mut random = fastrand::Rng::with_seed(owner.seed);
@@ -66,6 +72,23 @@ impl Plugin {
         }
         Ok(())
     }
+}
+
+/// Some endpoints, in place of those that are not known.
+fn stand_ins() -> Arc<Members> {
+    let settings = |number: u32| model::Endpoint {
+        id: format!("trial-{number}").into(),
+        address: format!("192.0.2.{number}:80").into(),
+        weight: number,
+        priority: 0,
+        zone: String::new(),
+        labels: BTreeMap::new(),
+        max_in_flight: None,
+        draining: false,
+    };
+    let endpoints = (1..=STAND_INS).map(settings).map(Endpoint::new).collect();
+    let rules = Rules { when_all_bad: WhenAllBad::UseAll, slow_start: None };
+    Set::new(endpoints, rules).snapshot()
 }
 
 /// A plain request; every other one from another client and path.

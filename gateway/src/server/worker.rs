@@ -267,12 +267,8 @@ impl Drop for Open {
     }
 }
 
-/// How many idle connections to each endpoint this worker keeps.
+/// How this worker reaches endpoints, and how many idle connections to each of them it keeps.
 fn keep_connections(pool: &Pool, plan: &Plan) {
-    for (settings, upstream) in plan.config.upstreams.iter().zip(&plan.upstreams) {
-        let most = settings.idle_per_endpoint.div_ceil(plan.config.workers);
-        for endpoint in &upstream.set.load().endpoints {
-            pool.keep(endpoint, &upstream.way, most);
-        }
-    }
+    let upstreams = plan.config.upstreams.iter().zip(&plan.upstreams);
+    pool.serve(upstreams.map(|(settings, live)| (&live.way, settings.idle_per_endpoint.div_ceil(plan.config.workers))));
 }

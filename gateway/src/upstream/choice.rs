@@ -37,7 +37,7 @@ pub fn admit(members: &Members, index: usize, tried: &[Arc<Endpoint>], keeps_dra
     match condition {
         Health::Unhealthy => Err(Refused::Unhealthy),
         Health::Draining if !keeps_draining => Err(Refused::Draining),
-        _ if tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint)) => Err(Refused::Tried),
+        _ if tried.iter().any(|tried| tried.is(endpoint)) => Err(Refused::Tried),
         _ if endpoint.is_full() => Err(Refused::Full),
         _ => Ok(()),
     }

@@ -65,7 +65,7 @@ impl Upstream {
             self.compare(rule, now);
         }
         self.set.refresh(now);
-        self.budget.turn(now, || self.attempts());
+        self.budget.turn(now, || self.set.attempts());
         if let Some(load) = &self.load {
             // There may be more to choose from now.
             load.wake();

@@ -23,7 +23,7 @@ pub use pool::{Pool, Wanted};
 pub use way::Way;
 
 use crate::config::model;
-use crate::endpoint::{Endpoint, Rules, Set};
+use crate::endpoint::{Endpoint, Rules, Set, again};
 use crate::tls::ToEndpoints;
 use ejection::Counting;
 
@@ -57,7 +57,11 @@ impl Upstream {
         let is_same_way = *before.way == way;
         let way = if is_same_way { before.way.clone() } else { way.into() };
         let known = &before.set.load().endpoints;
-        let endpoints: Vec<_> = settings.endpoints.iter().map(|endpoint| again(endpoint, known)).collect();
+        let endpoints = match settings.discover {
+            // Until its source says otherwise, it has those that it had.
+            Some(_) => known.clone(),
+            None => again(settings.endpoints.iter().cloned(), known, Endpoint::joining),
+        };
         let is_same = endpoints.len() == known.len() && endpoints.iter().zip(known).all(|(a, b)| Arc::ptr_eq(a, b));
         match is_same && before.set.rules() == rules {
             true if before.is_bound_as(settings) && is_same_way => before.clone(),
@@ -103,21 +107,6 @@ impl Upstream {
 
     /// Takes one retry from the budget, of which `per_mille` is the share; false if there are too many.
     pub fn take_retry(&self, per_mille: u32) -> bool {
-        self.budget.take(self.attempts(), per_mille)
-    }
-
-    /// Requests that were sent to its endpoints, or tried to be.
-    fn attempts(&self) -> u64 {
-        self.set.load().endpoints.iter().map(|endpoint| endpoint.attempts()).sum()
-    }
-}
-
-/// The endpoint of these settings: the known one if nothing has changed, or its figures if it is only described otherwise.
-fn again(settings: &model::Endpoint, known: &[Arc<Endpoint>]) -> Arc<Endpoint> {
-    let is_it = |known: &&Arc<Endpoint>| known.settings.id == settings.id && known.settings.address == settings.address;
-    match known.iter().find(is_it) {
-        Some(known) if known.settings == *settings => known.clone(),
-        Some(known) => known.under(settings.clone()),
-        None => Endpoint::joining(settings.clone()),
+        self.budget.take(self.set.attempts(), per_mille)
     }
 }

@@ -22,7 +22,9 @@ use crate::socket::Outbox;
 pub struct Pool {
     idle_timeout: Cell<Duration>,
     outbox: Rc<Outbox>,
-    /// By the address of the endpoint's figures in memory, which the entry's weak reference keeps from being another's.
+    /// The ways that serve, by their address in memory, each with how many idle connections of an endpoint are kept.
+    ways: RefCell<HashMap<usize, (Arc<Way>, usize)>>,
+    /// From an endpoint's first connection on; by the address of the endpoint's figures in memory, which the entry's weak reference keeps from being another's.
     kept: RefCell<HashMap<usize, Kept>>,
     /// How many there have been.
     count: Cell<u64>,
@@ -61,7 +63,13 @@ pub struct Wanted<'a> {
 impl Pool {
     /// Connections that idle longer than `idle_timeout` are not used again.
     pub fn new(idle_timeout: Duration, outbox: Rc<Outbox>) -> Rc<Self> {
-        Rc::new(Self { idle_timeout: Cell::new(idle_timeout), outbox, kept: RefCell::default(), count: Cell::new(0) })
+        Rc::new(Self {
+            idle_timeout: Cell::new(idle_timeout),
+            outbox,
+            ways: RefCell::default(),
+            kept: RefCell::default(),
+            count: Cell::new(0),
+        })
     }
 
     /// Connections that idle longer than that are not used again from now on.
@@ -69,27 +77,41 @@ impl Pool {
         self.idle_timeout.set(idle_timeout);
     }
 
-    /// Keeps up to `most` idle connections of `endpoint` from now on, made by `way`. Others are closed as they come back.
-    pub fn keep(&self, endpoint: &Arc<Endpoint>, way: &Arc<Way>, most: usize) {
+    /// From now on connections are made by these ways, and of each endpoint that is reached by one so many idle ones are kept.
+    /// What was made by others carries nothing new.
+    pub fn serve<'w>(&self, ways: impl Iterator<Item = (&'w Arc<Way>, usize)>) {
+        let ways: HashMap<usize, (Arc<Way>, usize)> =
+            ways.map(|(way, most)| (place(way), (way.clone(), most))).collect();
+        self.kept.borrow_mut().retain(|_, kept| match ways.get(&place(&kept.way)) {
+            Some((_, most)) => {
+                kept.most = *most;
+                true
+            }
+            None => false,
+        });
+        self.ways.replace(ways);
+    }
+
+    /// As what connections to that endpoint are kept, from the first one on; 0, as nothing, where a configuration of before wants
+    /// one: others could not use it.
+    fn number(&self, wanted: Wanted<'_>) -> u64 {
+        let Some(most) = self.ways.borrow().get(&place(wanted.way)).map(|(_, most)| *most) else { return 0 };
         let mut kept = self.kept.borrow_mut();
-        let same = kept.get_mut(&key(endpoint)).filter(|kept| Arc::ptr_eq(&kept.way, way));
-        if let Some(same) = same {
-            same.most = most;
-            return;
-        }
-        self.count.set(self.count.get() + 1);
-        let new = Kept {
-            number: self.count.get(),
-            endpoint: Arc::downgrade(endpoint.figures()),
-            way: way.clone(),
-            sessions: way.tls().map(|tls| tls.sessions()),
-            most,
-            idle: Vec::new(),
-            shared: Vec::new(),
-            opening: None,
-            speaks_h2: false,
+        let new = || {
+            self.count.set(self.count.get() + 1);
+            Kept {
+                number: self.count.get(),
+                endpoint: Arc::downgrade(wanted.endpoint.figures()),
+                way: wanted.way.clone(),
+                sessions: wanted.way.tls().map(|tls| tls.sessions()),
+                most,
+                idle: Vec::new(),
+                shared: Vec::new(),
+                opening: None,
+                speaks_h2: false,
+            }
         };
-        kept.insert(key(endpoint), new);
+        kept.entry(key(wanted.endpoint)).or_insert_with(new).number
     }
 
     /// A connection that is there already, if there is one that is worth a try `now`.
@@ -111,8 +133,7 @@ impl Pool {
     /// # Errors
     /// Why there is none.
     pub async fn open(self: &Rc<Self>, wanted: Wanted<'_>) -> Result<Lease, ConnectError> {
-        // What a configuration of before needs is nothing that others could use.
-        let number = self.kept_for(wanted).map_or(0, |kept| kept.number);
+        let number = self.number(wanted);
         if !wanted.way.may_share() || number == 0 {
             return self.open_alone(wanted, number).await;
         }
@@ -206,4 +227,8 @@ impl Pool {
 
 fn key(endpoint: &Arc<Endpoint>) -> usize {
     Arc::as_ptr(endpoint.figures()) as usize
+}
+
+fn place(way: &Arc<Way>) -> usize {
+    Arc::as_ptr(way) as usize
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::discover::Discover;
 use super::health::{Ejection, Health};
 use super::{Queue, UseHere};
 use crate::config::texts::{EndpointAddress, EndpointId, Name};
@@ -28,9 +29,11 @@ pub(in crate::config) struct Upstream {
     /// Plugins that choose an endpoint; the first that does not pass wins. Where none does, and in an empty list, the
     /// gateway draws one by weight. Default: `round-robin`.
     pub(in crate::config) selection: Option<Vec<UseHere>>,
-    /// Its members.
+    /// Its members; this or `discover` is required.
     #[schemars(length(min = 1))]
-    pub(in crate::config) endpoints: Vec<Endpoint>,
+    pub(in crate::config) endpoints: Option<Vec<Endpoint>>,
+    /// Where its members are found, in place of `endpoints`; they may change at any time.
+    pub(in crate::config) discover: Option<Discover>,
     /// Connections that are kept.
     #[serde(default)]
     pub(in crate::config) pool: Pool,

@@ -273,6 +273,7 @@ fn the_example_becomes_the_model() {
                 ..plain("10.0.0.2:8080", "10.0.0.2:8080")
             },
         ],
+        discover: None,
         idle_per_endpoint: 32,
         max_in_flight: Some(1_000),
         queue: Some(Queue { length: 100, timeout: seconds(1) }),
@@ -319,7 +320,21 @@ fn the_example_becomes_the_model() {
         slow_start: None,
         ..app.clone()
     };
-    assert_eq!(config.upstreams, [app, next]);
+    let search = Upstream {
+        name: "search".into(),
+        selection: Vec::new(),
+        endpoints: Vec::new(),
+        discover: Some(Arc::new(Discover {
+            source: Finder::File(in_folder("endpoints/search.toml")),
+            wait: seconds(5),
+        })),
+        protocol: UpstreamProtocol::Http1,
+        tls: None,
+        send_proxy_protocol: false,
+        health: None,
+        ..next.clone()
+    };
+    assert_eq!(config.upstreams, [app, next, search]);
 }
 
 #[test]

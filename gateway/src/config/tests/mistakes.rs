@@ -120,10 +120,27 @@ fn what_is_not_built_yet_says_so() {
     let found = problems(&format!("{listener}tls.acme = 1"));
     let message = "sluice.toml:3: listener[0].tls.acme: \"acme\" is not built yet in this version".to_owned();
     assert!(found.contains(&message), "{found:?}");
-    let upstream = "listener = [{ address = '127.0.0.1:0' }]\n[[upstream]]\nname = 'a'\n\
-        endpoints = [{ address = 'a:1' }]\ndiscover = 1";
-    let message = "sluice.toml:5: upstream[0].discover: \"discover\" is not built yet in this version";
-    assert_eq!(problems(upstream), [message]);
+}
+
+#[test]
+fn what_is_wrong_with_where_members_are_found() {
+    let upstream = "listener = [{ address = '127.0.0.1:0' }]\n[[upstream]]\nname = 'a'\n";
+    let cases: [(&str, &[&str]); 6] = [
+        ("discover = { file = 'comes-later.toml' }", &[]),
+        ("", &["2: upstream[0]: its members are missing: `endpoints`, or `discover` for where to find them"]),
+        (
+            "endpoints = [{ address = 'a:1' }]\ndiscover = { file = 'f' }",
+            &["5: upstream[0].discover: its members are named already, by `endpoints`"],
+        ),
+        ("endpoints = []", &["4: upstream[0].endpoints: expected at least one entry, found an empty list"]),
+        ("discover = {}", &["4: upstream[0].discover: expected who is asked: "]),
+        ("discover = { fiel = 'f' }", &["4: upstream[0].discover.fiel: unknown key \"fiel\"; did you mean \"file\"?"]),
+    ];
+    for (lines, expected) in cases {
+        let found = problems(&format!("{upstream}{lines}"));
+        let is_expected = |(found, expected): (&String, &&str)| found.starts_with(&format!("sluice.toml:{expected}"));
+        assert!(found.len() == expected.len() && found.iter().zip(expected).all(is_expected), "{lines}: {found:#?}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod api;
 mod arrivals;
 mod dashboard;
 mod declared;
+mod discovered;
 mod follow;
 mod format;
 mod lines;
@@ -184,7 +185,7 @@ async fn answer_to(desk: &Arc<Desk>, parts: &http::request::Parts) -> (Response<
     let whole = |answer| (answer, Answered::Whole);
     match path {
         "/healthz" => return whole(reading(method, || said(StatusCode::OK, "alive"))),
-        "/readyz" => return whole(reading(method, || readiness(desk.figures.is_ready()))),
+        "/readyz" => return whole(reading(method, || readiness(&desk.figures))),
         _ => {}
     }
     // None: it came in by a configuration that had operators, and stays closed to it.
@@ -212,10 +213,15 @@ fn reading(method: &Method, answer: impl FnOnce() -> Response<Body>) -> Response
     }
 }
 
-fn readiness(is_ready: bool) -> Response<Body> {
-    match is_ready {
-        true => said(StatusCode::OK, "serving"),
-        false => said(StatusCode::SERVICE_UNAVAILABLE, "draining"),
+/// An upstream without endpoints is no reason to send nobody here: the others serve.
+fn readiness(figures: &Figures) -> Response<Body> {
+    if !figures.is_ready() {
+        return said(StatusCode::SERVICE_UNAVAILABLE, "draining");
+    }
+    match figures.discovery.standings().unknown().as_slice() {
+        [] => said(StatusCode::OK, "serving"),
+        // Whoever asks here need not prove who that is: no names.
+        unknown => said(StatusCode::OK, &format!("serving; no endpoints known yet, upstreams: {}", unknown.len())),
     }
 }
 

@@ -12,6 +12,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::arrivals::listeners;
 use super::declared::families;
+use super::discovered::discovered;
 use super::lines::Lines;
 use super::members::endpoints;
 use super::traces::traces;
@@ -39,6 +40,7 @@ impl Collector for Page {
         routes(&mut lines, &serving.plan)?;
         upstreams(&mut lines, &serving.plan)?;
         endpoints(&mut lines, &serving.plan)?;
+        discovered(&mut lines, &self.0, &serving.plan)?;
         uses(&mut lines, &serving)?;
         declared(&mut lines, &serving.plan)?;
         certificates(&mut lines, &serving)?;

@@ -31,9 +31,21 @@ const AT_A_TIME: usize = 256;
 /// with what is built.
 const LOOKUPS: usize = 8;
 
+/// Asks the endpoints of what serves, whatever that is, for ever.
+pub(super) async fn keep(figures: Arc<Figures>, lookups: Runtime) {
+    let mut checks = Checks::new(figures.clone(), lookups);
+    let mut follow = async || {
+        loop {
+            checks.follow(&figures.serving().plan);
+            figures.discovery.changed().await;
+        }
+    };
+    while survived("checks", follow()).await.is_none() {}
+}
+
 /// All that are asked.
 #[derive(Debug)]
-pub(super) struct Checks {
+struct Checks {
     figures: Arc<Figures>,
     /// By the address of the endpoint's figures in memory, which stay where they are as long as they are here.
     running: HashMap<usize, Running>,
@@ -67,18 +79,13 @@ impl Drop for Running {
 
 impl Checks {
     /// Nobody yet.
-    pub(super) fn new(figures: Arc<Figures>, lookups: Runtime) -> Self {
+    fn new(figures: Arc<Figures>, lookups: Runtime) -> Self {
         Self { figures, running: HashMap::new(), turns: Arc::new(Semaphore::new(AT_A_TIME)), lookups }
-    }
-
-    /// Where names are looked up.
-    pub(super) fn lookups(&self) -> &Handle {
-        self.lookups.handle()
     }
 
     /// Asks those that a plan wants asked, and nobody else. Who is asked in the same way already is not disturbed; of who is
     /// asked no more, checks say nothing any more.
-    pub(super) fn follow(&mut self, plan: &Plan) {
+    fn follow(&mut self, plan: &Plan) {
         let mut before = std::mem::take(&mut self.running);
         for (settings, upstream) in plan.config.upstreams.iter().zip(&plan.upstreams) {
             let Some(health) = &settings.health else { continue };

@@ -37,6 +37,6 @@ impl Host for Context {
 
     fn tried(&mut self, endpoint: u32) -> Result<bool> {
         let endpoint = self.endpoint(endpoint)?;
-        Ok(self.tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint)))
+        Ok(self.tried.iter().any(|tried| tried.is(endpoint)))
     }
 }

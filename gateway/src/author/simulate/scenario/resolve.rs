@@ -209,6 +209,7 @@ fn health(raw: &raw::Health) -> Health {
             tls: None,
             send_proxy_protocol: false,
             endpoints: Vec::new(),
+            discover: None,
             idle_per_endpoint: 0,
             max_in_flight: None,
             queue: None,

@@ -1,6 +1,7 @@
 //! The gateway as operators see it: what is serialised, and described in the OpenAPI document. What is not there is null; times
 //! are seconds since 1970, and counts go on over reloads for what keeps its name.
 
+mod discovery;
 mod events;
 mod exchanges;
 mod listeners;

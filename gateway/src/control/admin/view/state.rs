@@ -98,7 +98,7 @@ pub(in crate::control::admin) fn state(desk: &Desk) -> StateView {
         listeners: all_listeners(&serving),
         routes: all_routes(plan),
         unrouted: TrafficView::of(&plan.unrouted),
-        upstreams: all_upstreams(plan, Instant::now()),
+        upstreams: all_upstreams(figures, plan, Instant::now()),
         plugins: all_plugins(figures, &serving),
         uses: all_uses(&serving),
         reload: reload(desk),
@@ -121,7 +121,7 @@ impl FiguresView {
             connections: connections(figures),
             routes: routes.collect(),
             unrouted: TrafficView::of(&plan.unrouted),
-            upstreams: all_upstreams(plan, Instant::now()),
+            upstreams: all_upstreams(figures, plan, Instant::now()),
             uses: all_uses(&serving),
         }
     }

@@ -8,10 +8,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ClassView;
+use super::discovery::DiscoveryView;
 use super::listeners::{CertificateView, certificates};
 use super::routes::names;
 use crate::config::model::{self, UpstreamProtocol, WhenAllBad};
 use crate::control::admin::Desk;
+use crate::control::figures::Figures;
 use crate::endpoint::{CheckVerdict, Endpoint, Fate, Health, Members};
 use crate::state::Plan;
 use crate::upstream::Upstream;
@@ -40,6 +42,8 @@ pub(super) struct UpstreamView {
     waiting: Option<u32>,
     /// The gateway's own certificates for endpoints, and authorities that are believed.
     certificates: Vec<CertificateView>,
+    /// Where its endpoints come from that the configuration does not name.
+    discovery: Option<DiscoveryView>,
     endpoints: Vec<EndpointView>,
 }
 
@@ -95,12 +99,13 @@ struct ChecksView {
 }
 
 pub(in crate::control::admin) fn upstreams(desk: &Desk) -> UpstreamsView {
-    UpstreamsView { upstreams: all_upstreams(&desk.figures.serving().plan, Instant::now()) }
+    UpstreamsView { upstreams: all_upstreams(&desk.figures, &desk.figures.serving().plan, Instant::now()) }
 }
 
 /// All of them, in the order of the configuration.
-pub(super) fn all_upstreams(plan: &Plan, now: Instant) -> Vec<UpstreamView> {
+pub(super) fn all_upstreams(figures: &Figures, plan: &Plan, now: Instant) -> Vec<UpstreamView> {
     let upstreams = plan.upstreams.iter().zip(&plan.config.upstreams);
+    let mut standings = figures.discovery.standings().all();
     let view = |(upstream, settings): (&Arc<Upstream>, &model::Upstream)| {
         let members = upstream.set.snapshot();
         let tls = upstream.way.tls();
@@ -121,6 +126,7 @@ pub(super) fn all_upstreams(plan: &Plan, now: Instant) -> Vec<UpstreamView> {
             retry_budget_exhausted: upstream.budget.refused(),
             waiting: upstream.load.as_ref().map(|load| load.waiting()),
             certificates: tls.map_or_else(Vec::new, |tls| certificates(tls.expiries())),
+            discovery: standings.remove(&upstream.name).map(|standing| DiscoveryView::of(standing, &upstream.set, now)),
             endpoints: endpoints(&members, now).collect(),
         }
     };

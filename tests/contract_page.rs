@@ -12,7 +12,7 @@ const OPENING: &str = "# The contract\n\n\
     What each call\ncosts and what it is bounded by stands in the [plugin guide](plugin-guide.md#the-contract-page-by-page).\n";
 
 /// The pages: what plugins export, then what they import.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 18] = [
     "lifecycle",
     "routing",
     "selection",
@@ -24,6 +24,7 @@ const PAGES: [&str; 17] = [
     "setup",
     "members",
     "endpoints",
+    "reports",
     "upstreams",
     "cells",
     "store",

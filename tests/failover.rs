@@ -78,3 +78,43 @@ async fn nearest_zone_goes_further_in_order_when_too_much_is_in_flight() {
     let mut client = Client::h1(&gateway).await;
     eventually("room", async || (client.ask(from("10.1.2.3")).await.origin() == "a").then_some(())).await;
 }
+
+#[tokio::test]
+async fn a_chain_of_upstreams_goes_to_the_next_region_while_too_few_of_one_are_healthy_and_back() {
+    let origins: [Origin; 4] = Origin::several().await;
+    let us =
+        format!("[[upstream]]\nname = \"us\"\nendpoints = [{{ id = \"d\", address = \"{}\" }}]\n", origins[3].address);
+    let eu = Configuration::of(&[&origins[0], &origins[1], &origins[2]]).tables(&us);
+    let eu = eu.upstream(
+        "when-all-bad = \"refuse\"\nhealth = { interval = \"20ms\", unhealthy-after = 1, healthy-after = 1 }",
+    );
+    let chain = r#"[{ plugin = "failover", config = { at-least = 2 } }]"#;
+    let gateway = Gateway::start(&eu.routing(chain).route(r#"upstreams = ["us"]"#)).await;
+    let in_us = async || count(&load(&gateway, 4, 40, |_| Ask::get("/")).await, "d");
+    let judged = async |count| gateway.log.wait_for_all("unhealthy", count, |_| true).await;
+    assert_eq!(in_us().await, 0);
+    origins[0].answer(503);
+    judged(1).await;
+    assert_eq!(in_us().await, 0, "two are enough");
+    origins[1].answer(503);
+    judged(2).await;
+    assert_eq!(in_us().await, 40, "one is not");
+    origins[2].answer(503);
+    judged(3).await;
+    assert_eq!(in_us().await, 40);
+    origins[0].answer(200);
+    origins[2].answer(200);
+    gateway.log.wait_for_all("healthy", 2, |_| true).await;
+    assert_eq!(in_us().await, 0);
+}
+
+#[tokio::test]
+async fn the_networks_of_clients_are_read_again_and_no_connection_is_lost_for_it() {
+    let origins: [Origin; 3] = Origin::several().await;
+    let gateway = Gateway::start(&zones(&origins, "")).await;
+    let mut client = Client::h1(&gateway).await;
+    let mut home = async |from_network: &str| client.ask(from(from_network)).await.origin().to_owned();
+    assert_eq!((home("10.1.2.3").await, home("10.7.2.3").await), ("a".to_owned(), "c".to_owned()));
+    gateway.reload(&zones(&origins, "").text().replace("10.1.0.0/16", "10.7.0.0/16")).await;
+    assert_eq!((home("10.1.2.3").await, home("10.7.2.3").await), ("c".to_owned(), "a".to_owned()));
+}

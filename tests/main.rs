@@ -16,7 +16,9 @@ mod bad_configurations; // a bad configuration changes nothing
 mod bad_files; // a bad plugin file changes nothing
 #[cfg(target_os = "linux")]
 mod bad_lines; // packets are lost, and nothing else
+
 mod balancing; // each way to choose an endpoint keeps its figures
+mod bandwidth; // the fewest bytes a second
 mod check; // everything that is wrong is told at once, at its place
 mod chunks; // a chunked body that breaks the rules is the client's fault
 #[cfg(target_os = "linux")]
@@ -70,6 +72,8 @@ mod redirect; // a listener that sends everybody to HTTPS
 mod reference; // docs/configuration.md says what the schema says
 mod reload; // the configuration is read again under load
 mod renewal; // certificates and keys are replaced under load
+mod replicas; // gateways that do not know of each other decide alike
+mod reported; // load that endpoints report of themselves
 mod retries; // what is sent once more, and how often
 mod routes; // which route takes a request
 mod schema; // editors know the keys, those of plugins too

@@ -33,6 +33,20 @@ pub mod imports {
     });
 }
 
+/// What endpoints report, by itself: its figures are no whole numbers, so that they cannot be compared in every way.
+pub mod reports {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package sluice:sdk;
+            world reports { import sluice:plugin/types@0.1.0; import sluice:plugin/reports@0.1.0; }
+        ",
+        with: { "sluice:plugin/types@0.1.0": crate::bindings::imports::sluice::plugin::types },
+        generate_all,
+        additional_derives: [PartialEq],
+    });
+}
+
 /// A module for one exported interface. Each world names `types`, because `with` must not name what a world lacks.
 macro_rules! exported_interface {
     ($module:ident, $world:literal) => {

@@ -28,6 +28,16 @@ pub fn latency_us_all() -> Vec<u32> {
     host::endpoints::latency_us_all()
 }
 
+/// Bytes of bodies that go to it and come from it, a second, as a mean that decays over 2 s. Measured from the first question on.
+pub fn bytes_per_second(endpoint: EndpointIndex) -> u64 {
+    host::endpoints::bytes_per_second(endpoint)
+}
+
+/// The same for all, in one call.
+pub fn bytes_per_second_all() -> Vec<u64> {
+    host::endpoints::bytes_per_second_all()
+}
+
 /// True if this exchange has already tried it; false outside [`Selection::select`](crate::Selection::select).
 pub fn tried(endpoint: EndpointIndex) -> bool {
     host::endpoints::tried(endpoint)

@@ -99,6 +99,7 @@ pub mod log;
 mod members;
 mod metrics;
 mod plugin;
+pub mod reports;
 mod request;
 pub mod response;
 mod response_head;

@@ -8,8 +8,8 @@ use sluice_plugin::feedback::{Outcome, OutcomeKind};
 use sluice_plugin::response::{Action, Exchange};
 use sluice_plugin::{
     Cell, Counter, Edit, Feedback, Gauge, Health, Histogram, Issues, KeySource, Members, Plugin, Prepared, Request,
-    RespondWhen, Response, ResponseHead, Routing, Selection, Setup, State, TimeUs, Timer, endpoints, log, routing,
-    sealing, selection, store, upstreams,
+    RespondWhen, Response, ResponseHead, Routing, Selection, Setup, State, TimeUs, Timer, endpoints, log, reports,
+    routing, sealing, selection, store, upstreams,
 };
 use std::time::Duration;
 
@@ -123,11 +123,33 @@ impl Response for Guest {
             "sealed": sealed(), "observed": self.observed, "observed_kind": self.observed_kind, "ticks": self.ticks,
             "restored": self.restored, "tag": exchange.tag, "attempts": exchange.attempts, "endpoint": head.endpoint_id(),
             "in_flight": endpoints::in_flight_all(), "latency": endpoints::latency_us_all(),
+            "bytes_per_second": endpoints::bytes_per_second_all(), "reports": reported(), "queue": reports::named_all("queue"),
         });
         head.apply(self.prepared).expect("legal edits");
         head.append_header("x-report", &report.to_string()).expect("a legal field");
         Action::Done
     }
+}
+
+/// What endpoints report, asked in both ways.
+fn reported() -> Vec<Option<serde_json::Value>> {
+    let all = reports::last_all();
+    let one_by_one: Vec<_> = (0..all.len() as u32).map(reports::last).collect();
+    let same = |(one, other): (&Option<reports::Report>, &Option<reports::Report>)| {
+        one.map(|one| one.cpu) == other.map(|other| other.cpu)
+    };
+    assert!(all.iter().zip(&one_by_one).all(same), "{all:?} and {one_by_one:?}");
+    assert_eq!(
+        reports::named_all("queue"),
+        (0..all.len() as u32).map(|endpoint| reports::named(endpoint, "queue")).collect::<Vec<_>>()
+    );
+    let told = |report: reports::Report| {
+        let reports::Report { age_us, steady_us, cpu, memory, utilization, requests_per_second, errors_per_second } =
+            report;
+        let figures = [cpu, memory, utilization, requests_per_second, errors_per_second];
+        json!({ "age_us": age_us, "steady_us": steady_us, "figures": figures })
+    };
+    all.into_iter().map(|report| report.map(told)).collect()
 }
 
 impl Feedback for Guest {

@@ -57,6 +57,8 @@ struct State {
     /// Bodies of `/bytes/N` that are on their way.
     streaming: AtomicUsize,
     status: AtomicU16,
+    /// Fields of every answer, `name: value`, joined by `|`.
+    fields: Mutex<String>,
     /// Milliseconds.
     slowness: AtomicU64,
 }
@@ -81,6 +83,7 @@ impl Origin {
             in_hand: watch::channel(0).0,
             streaming: AtomicUsize::new(0),
             status: AtomicU16::new(200),
+            fields: Mutex::default(),
             slowness: AtomicU64::new(0),
         });
         let server = tokio::spawn(serve(listener, speaks, state.clone())).abort_handle();
@@ -146,6 +149,11 @@ impl Origin {
     /// From now on answers have that status.
     pub fn answer(&self, status: u16) {
         self.state.status.store(status, Ordering::SeqCst);
+    }
+
+    /// From now on answers have these fields too: `name: value`, several joined by `|`.
+    pub fn answers_with(&self, fields: &str) {
+        *self.state.fields.lock().unwrap() = fields.to_owned();
     }
 
     /// From now on answers take that long.
@@ -286,12 +294,12 @@ async fn answer(
     if let Some(length) = number.filter(|_| path.starts_with("/bytes/")) {
         response.headers_mut().insert("content-length", length.into());
     }
-    if let Some(wanted) = head.headers.get("x-answer-with") {
-        for field in wanted.to_str().unwrap().split('|') {
-            let (name, value) = field.split_once(": ").unwrap();
-            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            response.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
-        }
+    let wanted = head.headers.get("x-answer-with").map(|wanted| wanted.to_str().unwrap().to_owned());
+    let always = state.fields.lock().unwrap().clone();
+    for field in wanted.iter().chain([&always]).flat_map(|fields| fields.split('|')).filter(|field| !field.is_empty()) {
+        let (name, value) = field.split_once(": ").unwrap();
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        response.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
     }
     Ok(response)
 }

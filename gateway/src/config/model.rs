@@ -18,9 +18,11 @@ pub use discover::{Discover, Finder};
 pub use health::{Check, Ejection, Health, HttpCheck, Statuses, SuccessRate};
 
 mod bounds;
+mod reported;
 mod traces;
 
 pub use bounds::{Queue, Rate, RateKey, Retry, RouteLimits};
+pub use reported::{Per, ReportFields, ReportedLoad, Scrape, Series, Shown, label};
 pub use traces::{TraceParent, Traces};
 
 /// A whole configuration, without contradictions in itself.
@@ -386,6 +388,8 @@ pub struct Upstream {
     pub queue: Option<Queue>,
     /// How its endpoints are checked; none: not at all.
     pub health: Option<Arc<Health>>,
+    /// How its endpoints report their own load; none: not at all.
+    pub reported_load: Option<ReportedLoad>,
     /// When an endpoint is taken out.
     pub ejection: Ejection,
     /// How long an endpoint that joins or comes back takes to its full weight; none: no time.

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::raw::{CollectorUrl, RetryCause};
+use super::series::Series;
 use super::statuses::{Factor, StatusRange};
 use super::units::{Share, Size, Time};
 
@@ -80,6 +81,7 @@ kinds! {
     RetryCause, "sluice-retry-cause", "^(connect-failure|reset|timeout|[45][0-9]{2})$",
         "\"connect-failure\", \"reset\", \"timeout\" or a status like \"503\"", ["503"];
     CollectorUrl, "sluice-url", "^https?://.+$", "a URL like \"http://127.0.0.1:4318\"", ["http://127.0.0.1:4318"];
+    Series, "sluice-series", r#"^\s*(rate\(\s*)?[A-Za-z_:].*$"#, "a series like \"rate(http_requests_total)\"", ["up"];
     Name, "sluice-name", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "a name like \"app-2\"", [];
     EndpointId, "sluice-endpoint-id", "^[!-~]{1,128}$", "an endpoint id like \"app-1\"", [];
 }

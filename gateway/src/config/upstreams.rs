@@ -11,6 +11,7 @@ use super::key_path::KeyPath;
 use super::model::{CertificateFiles, Endpoint, Upstream, UpstreamProtocol, UpstreamTls, WhenAllBad};
 use super::problem::Report;
 use super::raw;
+use super::reported;
 use super::resolve::existing_file;
 use super::uses::{Sees, Standing, Uses};
 
@@ -62,6 +63,9 @@ pub(super) fn upstreams(
             max_in_flight: upstream.max_in_flight,
             queue,
             health: upstream.health.map(|raw| health::health(raw, &at.key("health"), report)),
+            reported_load: upstream
+                .reported_load
+                .and_then(|raw| reported::reported_load(raw, &at.key("reported-load"), report)),
             ejection: health::ejection(upstream.ejection),
             slow_start: upstream.slow_start.map(|window| window.0),
             when_all_bad: match upstream.when_all_bad {

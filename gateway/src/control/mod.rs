@@ -4,14 +4,17 @@
 
 mod admin;
 mod aside;
+mod contact;
 mod discovery;
 mod figures;
 mod handle;
 mod handover;
 mod health;
 mod orders;
+mod questions;
 mod reach;
 mod reload;
+mod scrape;
 mod slots;
 mod swap;
 mod traces;
@@ -144,7 +147,7 @@ pub fn start(setup: Setup) -> io::Result<(End, Handle)> {
     let end = offer.start(&setup.state_dir, &setup.source.file);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.max_blocking_threads(BUILDERS).enable_all().build()?;
-    let lookups = health::lookups()?;
+    let lookups = contact::lookups()?;
     let thread = std::thread::Builder::new().name("sluice-control".into());
     thread.spawn(move || runtime.block_on(run(setup, figures, lookups)))?;
     Ok((end, handle))
@@ -207,7 +210,7 @@ impl Control {
         let admin = setup.admin.map(serve);
         tokio::spawn(upkeep::keep(figures.clone()));
         let names = lookups.handle().clone();
-        tokio::spawn(health::keep(figures.clone(), lookups));
+        tokio::spawn(questions::keep(figures.clone(), lookups));
         setup.exports.follow(&setup.serving, &names);
         let control = Self {
             host: setup.host,

@@ -3,8 +3,10 @@
 //! endpoint and when it is taken out is `upstream`'s business, what checks ask of it `control`'s.
 
 mod figures;
+mod flow;
 mod follow;
 mod latency;
+mod report;
 mod set;
 mod tally;
 
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 use crate::config::model;
 pub use figures::{CheckVerdict, Fault, Figures};
 pub use follow::{Departed, Followed, again};
+pub use report::{Given, NoReport, Report, Reported, protobuf};
 pub use set::{Members, Rules, Set};
 pub use tally::{Fate, Open, Totals, Went};
 
@@ -260,43 +263,4 @@ impl Drop for InFlight {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// One of that id and weight, there from the start.
-    pub(crate) fn endpoint(id: &str, weight: u32) -> Arc<Endpoint> {
-        Endpoint::new(model::Endpoint {
-            id: id.into(),
-            address: "127.0.0.1:1".into(),
-            weight,
-            priority: 0,
-            zone: String::new(),
-            labels: Default::default(),
-            max_in_flight: None,
-            draining: false,
-        })
-    }
-
-    #[test]
-    fn what_speaks_against_it_outweighs_that_it_drains() {
-        let endpoint = endpoint("a", 1);
-        assert!(endpoint.set_drained(true) && !endpoint.set_drained(true));
-        assert_eq!(endpoint.health(), Health::Draining);
-        endpoint.set_checked(CheckVerdict::Bad, Some("503".into()));
-        assert_eq!(endpoint.health(), Health::Unhealthy);
-        endpoint.set_checked(CheckVerdict::Good, None);
-        assert_eq!((endpoint.health(), endpoint.check_reason()), (Health::Draining, None));
-        // Under other settings it is still the same one.
-        let again = endpoint.under(model::Endpoint { weight: 2, ..endpoint.settings.clone() });
-        assert!(again.is(&endpoint) && again.is_drained());
-    }
-
-    #[test]
-    fn a_row_ends_with_what_is_no_part_of_it() {
-        let endpoint = endpoint("a", 1);
-        assert_eq!([(); 3].map(|()| endpoint.gave_nothing()), [1, 2, 3]);
-        endpoint.answered();
-        assert_eq!(endpoint.gave_nothing(), 1);
-        assert_eq!([false, false, true, false].map(|is_good| endpoint.went(is_good)), [1, 2, 0, 1]);
-    }
-}
+pub(crate) mod tests;

@@ -48,9 +48,9 @@ pub struct Went {
     pub fate: Fate,
     /// From the choice to the head of the answer.
     pub latency: Duration,
-    /// Body bytes of the request.
+    /// Body bytes of the request that were not counted yet.
     pub sent: u64,
-    /// Body bytes of the answer.
+    /// Body bytes of the answer, likewise.
     pub received: u64,
 }
 
@@ -103,6 +103,16 @@ struct Share {
     received: AtomicU64,
 }
 
+impl Share {
+    fn pass(&self, sent: u64, received: u64) {
+        for (sum, bytes) in [(&self.sent, sent), (&self.received, received)] {
+            if bytes > 0 {
+                add(sum, bytes);
+            }
+        }
+    }
+}
+
 impl Tally {
     /// Counts what that one of so many workers has seen; their number never changes. Only its own thread may do so: two writers of
     /// one share lose counts.
@@ -116,11 +126,13 @@ impl Tally {
             share.latencies.get(class).into_iter().for_each(|count| add(count, 1));
             add(&share.latency_us, latency_us);
         }
-        for (sum, bytes) in [(&share.sent, went.sent), (&share.received, went.received)] {
-            if bytes > 0 {
-                add(sum, bytes);
-            }
-        }
+        share.pass(went.sent, went.received);
+    }
+
+    /// Counts bytes of a request that is not over, by the same rule.
+    fn pass(&self, (worker, workers): (usize, usize), sent: u64, received: u64) {
+        let shares = self.shares.get_or_init(|| (0..workers).map(|_| Share::default()).collect());
+        shares.get(worker).into_iter().for_each(|share| share.pass(sent, received));
     }
 
     pub(super) fn totals(&self) -> Totals {
@@ -158,6 +170,11 @@ impl Endpoint {
     /// Counts what became of a request there, as that one of so many workers has seen it; see [`Went`].
     pub fn went_by(&self, worker: (usize, usize), went: &Went) {
         self.figures.tally.count(worker, went);
+    }
+
+    /// Counts bytes of a request there that is not over: body bytes that went there, and those that came.
+    pub fn passed(&self, worker: (usize, usize), sent: u64, received: u64) {
+        self.figures.tally.pass(worker, sent, received);
     }
 
     /// What became of requests there, over all workers.

@@ -2,18 +2,23 @@
 //! answer, so that what is in flight is exact, whatever becomes of the client.
 
 use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
+
 use super::error::Cause;
 use super::exchange::{Answer, Exchange};
+use super::reported;
 use super::retry::{self, Mishap, Then};
 use super::send::send;
 use super::trace;
 use super::wait::choose;
-use crate::config::model::UpstreamIndex;
+use crate::config::model::{ReportFields, UpstreamIndex};
 use crate::endpoint::{Endpoint, Fate, InFlight, Went};
 use crate::message::Body;
 use crate::observe::Step;
@@ -38,6 +43,12 @@ pub(super) struct Attempt {
     pub(super) sent: Option<Rc<Cell<u64>>>,
     /// Body bytes of the answer.
     pub(super) received: u64,
+    /// Somebody wants to know what passes while it does.
+    is_measured: bool,
+    /// What was counted of both by then.
+    counted: (u64, u64),
+    /// How the endpoint reports its load behind the answer; none: it does not.
+    pub(super) reports: Option<Arc<ReportFields>>,
     /// The endpoint waits for a body that does not come: its connection is of no further use.
     is_spent: bool,
     /// Who wants to know how it ended, with what each attached. They are not kept alive for that.
@@ -51,6 +62,7 @@ impl Attempt {
         let listening = chain.filter(|&&place| state.slot(place).plugin.has(Hook::Feedback));
         let listeners = listening.map(|&place| (Arc::downgrade(state.slot(place)), exchange.tags.get(place)));
         Box::new(Self {
+            is_measured: in_flight.endpoint().is_measured(),
             in_flight,
             place: None,
             lease: None,
@@ -61,6 +73,8 @@ impl Attempt {
             worker: (state.worker, state.plan.config.workers),
             sent: exchange.record.received.clone(),
             received: 0,
+            counted: (0, 0),
+            reports: None,
             is_spent: false,
             listeners: listeners.collect(),
         })
@@ -108,6 +122,39 @@ impl Attempt {
         }
     }
 
+    /// Counts what has passed by now, where somebody wants to know.
+    pub(super) fn flows(&mut self) {
+        if self.is_measured {
+            let (sent, received) = self.uncounted();
+            self.endpoint().passed(self.worker, sent, received);
+            self.counted = (self.counted.0 + sent, self.counted.1 + received);
+        }
+    }
+
+    /// What that gives, while what it sends is counted as above.
+    pub(super) async fn counting<T>(&mut self, sending: impl Future<Output = T>) -> T {
+        let mut sending = pin!(sending);
+        poll_fn(|context| {
+            let polled = sending.as_mut().poll(context);
+            self.flows();
+            polled
+        })
+        .await
+    }
+
+    /// Bytes both ways that have passed since they were last counted.
+    fn uncounted(&self) -> (u64, u64) {
+        let sent = self.sent.as_ref().map_or(0, |sent| sent.get());
+        (sent.saturating_sub(self.counted.0), self.received.saturating_sub(self.counted.1))
+    }
+
+    /// What comes behind the answer, with the endpoint's report among it, perhaps.
+    pub(super) fn trailed(&self, trailers: &mut HeaderMap) {
+        if let Some(how) = &self.reports {
+            reported::take(trailers, self.endpoint(), how, Instant::now());
+        }
+    }
+
     /// The answer was read to its end.
     pub(super) fn ended(&mut self, now: Instant) {
         if let Some(lease) = self.lease.take().filter(|_| !self.is_spent) {
@@ -144,12 +191,8 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let went = Went {
-            fate: self.fate(),
-            latency: self.latency,
-            sent: self.sent.as_ref().map_or(0, |sent| sent.get()),
-            received: self.received,
-        };
+        let (sent, received) = self.uncounted();
+        let went = Went { fate: self.fate(), latency: self.latency, sent, received };
         self.endpoint().went_by(self.worker, &went);
         for (listener, tag) in std::mem::take(&mut self.listeners) {
             let Some(listener) = listener.upgrade() else { continue };

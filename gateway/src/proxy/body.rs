@@ -52,17 +52,21 @@ impl http_body::Body for AnswerBody {
             Some(attempt) => attempt.poll(context, |context| Pin::new(&mut *body).poll_frame(context)),
             None => Pin::new(body).poll_frame(context),
         };
-        let Poll::Ready(frame) = polled else {
+        let Poll::Ready(mut frame) = polled else {
             if let Some(record) = record {
                 record.turn(Turn::Asks);
             }
             return Poll::Pending;
         };
-        match (&frame, record) {
+        match (&mut frame, record) {
             (Some(Ok(frame)), Some(record)) => {
                 let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
                 if let Some(attempt) = attempt {
                     attempt.received += bytes;
+                    attempt.flows();
+                    if let Some(trailers) = frame.trailers_mut() {
+                        attempt.trailed(trailers);
+                    }
                 }
                 record.bytes_out += bytes;
                 record.turn(Turn::Gives(bytes));

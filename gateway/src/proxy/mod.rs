@@ -12,6 +12,7 @@ mod exchange;
 mod explain;
 mod forward;
 pub mod headers;
+mod reported;
 mod respond;
 mod retry;
 mod routing;

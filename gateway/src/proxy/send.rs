@@ -10,8 +10,9 @@ use super::attempt::Attempt;
 use super::error::Cause;
 use super::exchange::{Answer, Exchange};
 use super::headers::{self, Asked, Content, Onward, ResponseFault};
+use super::reported;
 use super::retry::Mishap;
-use crate::config::model::UpstreamIndex;
+use crate::config::model::{ReportedLoad, UpstreamIndex};
 use crate::message::{Body, Scheme};
 use crate::plugin::{OutcomeKind, ResponseHead};
 use crate::upstream::{ConnectError, Lease, SendError, Stream, Wanted};
@@ -38,7 +39,7 @@ pub(super) async fn send(
     let response = loop {
         let request = onward(exchange, upstream, &lease, exchange.next_body(body));
         let limit = longest.min(until.saturating_duration_since(lease.since));
-        let sending = lease.send(request, limit, seen.as_deref());
+        let sending = attempt.counting(lease.send(request, limit, seen.as_deref()));
         let Some(answered) = exchange.interims.unless_too_many(sending).await else {
             attempt.failed(OutcomeKind::Reset, longest);
             exchange.state.upstream(upstream).1.failed(attempt.endpoint(), Instant::now);
@@ -175,6 +176,10 @@ async fn take_in(
         attempt.spends();
     }
     exchange.now = Instant::now();
+    if let Some(ReportedLoad::Header(how)) = &exchange.state.upstream(upstream).0.reported_load {
+        reported::take(&mut parts.headers, attempt.endpoint(), how, exchange.now);
+        attempt.reports = Some(how.clone());
+    }
     exchange.state.upstream(upstream).1.answered(attempt.endpoint(), parts.status.as_u16(), || exchange.now);
     attempt.answered(parts.status.as_u16(), lease, exchange.now);
     exchange.record.upstream_time = attempt.latency();

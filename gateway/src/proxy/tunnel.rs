@@ -97,6 +97,7 @@ impl Tunnel {
             let answered = down.poll(&mut endpoint, &mut client, context);
             received.set(up.moved);
             (record.bytes_out, attempt.received) = (down.moved, down.moved);
+            attempt.flows();
             match (sent, answered) {
                 (Poll::Ready(Err(Broken::Reader(_))), _) | (_, Poll::Ready(Err(Broken::Writer(_)))) => {
                     return Poll::Ready(End::Client);

@@ -53,13 +53,14 @@ impl Upstream {
     }
 
     /// What happens by the clock: those are taken back whose time is over, success rates are compared, slow starts go on,
-    /// budgets turn.
+    /// budgets turn, and what flows is measured.
     /// Called every now and then; costs a look at each endpoint.
     pub fn look(&self, now: Instant) {
         for endpoint in &self.set.load().endpoints {
             if endpoint.take_back(now) {
                 tracing::info!(target: "sluice", upstream = %self.name, endpoint = %endpoint.settings.id, "returned");
             }
+            endpoint.measure(now);
         }
         if let Some(rule) = &self.ejection.success_rate {
             self.compare(rule, now);

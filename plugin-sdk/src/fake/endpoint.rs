@@ -1,10 +1,10 @@
 //! An endpoint as a test describes it.
 
-use crate::{Health, endpoints::NEVER_SAMPLED};
+use crate::{Health, endpoints::NEVER_SAMPLED, reports::Report};
 use std::collections::BTreeMap;
 
 /// What the plugin may learn of one endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
     /// Stable identity.
     pub id: String,
@@ -26,6 +26,12 @@ pub struct Endpoint {
     pub in_flight: u32,
     /// Microseconds.
     pub latency_us: u32,
+    /// Of bodies, both ways.
+    pub bytes_per_second: u64,
+    /// What it has reported last; time does not change it.
+    pub report: Option<Report>,
+    /// The named figures of it.
+    pub named: BTreeMap<String, f64>,
 }
 
 impl Endpoint {
@@ -43,6 +49,9 @@ impl Endpoint {
             labels: BTreeMap::new(),
             in_flight: 0,
             latency_us: NEVER_SAMPLED,
+            bytes_per_second: 0,
+            report: None,
+            named: BTreeMap::new(),
         }
     }
 }

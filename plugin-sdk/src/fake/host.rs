@@ -4,7 +4,7 @@ use super::{
     Endpoint, Exchange, Instance, Request,
     state::{MetricKind, State},
 };
-use crate::{Issues, Plugin, Selection, log::Level, selection};
+use crate::{Issues, Plugin, Selection, log::Level, reports::Report, selection};
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 /// A gateway as one use of a plugin sees it. Every [`start`](Self::start) makes the instance of one more worker; all share
@@ -108,6 +108,20 @@ impl Host {
         let mut state = self.0.borrow_mut();
         assert_eq!(state.endpoints.len(), latency_us.len(), "one number for each endpoint");
         state.endpoints.iter_mut().zip(latency_us).for_each(|(endpoint, latency)| endpoint.latency_us = *latency);
+    }
+
+    /// Sets the bytes a second of every endpoint.
+    pub fn set_bytes_per_second(&self, bytes: &[u64]) {
+        let mut state = self.0.borrow_mut();
+        assert_eq!(state.endpoints.len(), bytes.len(), "one number for each endpoint");
+        state.endpoints.iter_mut().zip(bytes).for_each(|(endpoint, bytes)| endpoint.bytes_per_second = *bytes);
+    }
+
+    /// Sets what every endpoint has reported last.
+    pub fn set_reports(&self, reports: &[Option<Report>]) {
+        let mut state = self.0.borrow_mut();
+        assert_eq!(state.endpoints.len(), reports.len(), "one report, or none, for each endpoint");
+        state.endpoints.iter_mut().zip(reports).for_each(|(endpoint, report)| endpoint.report = *report);
     }
 
     /// Sets how many healthy endpoints an upstream has.

@@ -5,13 +5,20 @@
 //! - `at-least`: how many endpoints of a group must be healthy for it to count, a number or a share of the group: `1` by
 //!   default, `2`, `"50%"`. Where no group has that many, the first with any is used.
 //!
+//! In a route's `routing` it does the same with upstreams, for regions and sites: requests go to the route's own one, or to the
+//! first of its `upstreams` while too few of the endpoints before are healthy (`at-least` is a number there). An upstream with
+//! `when-all-bad = "use-all"`, the default, always has some: say `"refuse"` of all but the last.
+//!
 //! The groups are the endpoints' `priority`, 0 where none is configured. Use it for a standby that costs money or is behind,
 //! such as a second site or a read-only copy. The rotation regards no weights; one cursor serves all workers.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sluice_plugin::selection::{Decision, Input};
-use sluice_plugin::{Amount, EndpointIndex, Issues, Members, Plugin, Request, Rotation, Selection, Setup};
+use sluice_plugin::{
+    Amount, EndpointIndex, Issues, Members, Plugin, Request, Rotation, Routing, Selection, Setup, UpstreamIndex,
+    routing, upstreams,
+};
 use std::collections::BTreeMap;
 
 /// When a group counts.
@@ -33,15 +40,25 @@ struct Failover {
     rotation: Rotation,
     /// Those that may be chosen of each group: groups that count before the others, then by priority.
     groups: Vec<Vec<EndpointIndex>>,
+    /// How many it may choose from as a routing plugin.
+    upstreams: UpstreamIndex,
 }
 
-sluice_plugin::export!(Failover: Selection);
+sluice_plugin::export!(Failover: Selection, Routing);
 
 impl Plugin for Failover {
     type Config = Config;
 
-    fn new(config: Config, _: &Setup) -> Result<Self, Issues> {
-        Ok(Self { at_least: config.at_least, rotation: Rotation::open("cursor"), groups: Vec::new() })
+    fn new(config: Config, setup: &Setup) -> Result<Self, Issues> {
+        let upstreams = setup.upstreams().len() as UpstreamIndex;
+        if upstreams > 0 && matches!(config.at_least, Amount::Share(_)) {
+            return Err(Issues::one(
+                "/at-least",
+                "expected a number: in `routing` nobody knows how many endpoints there are",
+            ));
+        }
+        let rotation = Rotation::open("cursor");
+        Ok(Self { at_least: config.at_least, rotation, groups: Vec::new(), upstreams })
     }
 }
 
@@ -65,6 +82,17 @@ impl Selection for Failover {
         // Past the first group only in a retry that has tried all of it.
         let endpoint = self.groups.iter().find_map(|group| self.rotation.next(group, input.attempt));
         endpoint.map_or(Decision::pass(), Decision::endpoint)
+    }
+}
+
+impl Routing for Failover {
+    fn route(&mut self, _: routing::Input, _: &Request) -> routing::Decision {
+        // The first that counts is found with one question, and the last one is asked about only if none does.
+        let healthy = |upstream: &UpstreamIndex| upstreams::healthy(*upstream) as usize;
+        let counts = |upstream: &UpstreamIndex| self.at_least.is_reached(healthy(upstream), usize::MAX);
+        let first = (0..self.upstreams).find(counts);
+        let upstream = first.or_else(|| (0..self.upstreams).find(|upstream| healthy(upstream) > 0));
+        upstream.map_or(routing::Decision::pass(), routing::Decision::upstream)
     }
 }
 
@@ -138,6 +166,21 @@ mod tests {
             exchange.failed();
         }
         assert_eq!(exchange.select(&mut plugin), Decision::pass());
+    }
+
+    #[test]
+    fn of_upstreams_the_first_with_enough_takes_all() {
+        let host = Host::new().upstreams(&["eu", "us", "asia"]);
+        let mut plugin = host.start::<Failover>(json!({ "at-least": 2 })).unwrap();
+        for (healthy, due) in [([2, 2, 2], 0), ([1, 2, 9], 1), ([1, 1, 2], 2), ([0, 1, 1], 1), ([0, 0, 1], 2)] {
+            ["eu", "us", "asia"].iter().zip(healthy).for_each(|(name, healthy)| host.set_healthy(name, healthy));
+            let decision = host.exchange(fake::Request::get("/")).route(&mut plugin);
+            assert_eq!(decision, routing::Decision::upstream(due), "{healthy:?}");
+        }
+        ["eu", "us", "asia"].iter().for_each(|name| host.set_healthy(name, 0));
+        assert_eq!(host.exchange(fake::Request::get("/")).route(&mut plugin), routing::Decision::pass());
+        let issues = host.start::<Failover>(json!({ "at-least": "50%" })).unwrap_err();
+        assert_eq!(issues.iter().map(|issue| issue.at.as_str()).collect::<Vec<_>>(), ["/at-least"]);
     }
 
     #[test]

@@ -36,6 +36,12 @@ fn change(player: &mut Player, plugin: &Arc<Plugin>, step: &Step) -> Result<(), 
             player.stage().sample(index, latency.0);
         }
     }
+    for (id, bytes) in &step.bytes_per_second {
+        player.set_bytes_per_second(id, *bytes);
+    }
+    for (id, figures) in &step.reports {
+        player.report(id, figures)?;
+    }
     if let Some(time) = step.advance {
         player.events += 1;
         player.advance(time.0)?;

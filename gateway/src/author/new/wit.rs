@@ -9,6 +9,7 @@ pub(super) const CONTRACT: &[(&str, &str)] = &[
     ("log.wit", include_str!("../../../../wit/log.wit")),
     ("members.wit", include_str!("../../../../wit/members.wit")),
     ("metrics.wit", include_str!("../../../../wit/metrics.wit")),
+    ("reports.wit", include_str!("../../../../wit/reports.wit")),
     ("response.wit", include_str!("../../../../wit/response.wit")),
     ("routing.wit", include_str!("../../../../wit/routing.wit")),
     ("sealing.wit", include_str!("../../../../wit/sealing.wit")),

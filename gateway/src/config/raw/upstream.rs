@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::discover::Discover;
 use super::health::{Ejection, Health};
-use super::{Queue, UseHere};
+use super::{Queue, ReportedLoad, UseHere};
 use crate::config::texts::{EndpointAddress, EndpointId, Name};
 use crate::config::units::Time;
 
@@ -44,6 +44,8 @@ pub(in crate::config) struct Upstream {
     pub(in crate::config) queue: Option<Queue>,
     /// How endpoints are asked whether they may be used. Default: they are not.
     pub(in crate::config) health: Option<Health>,
+    /// How endpoints report their own load. Default: what they say of it passes by.
+    pub(in crate::config) reported_load: Option<ReportedLoad>,
     /// When an endpoint is taken out for what requests meet there.
     #[serde(default)]
     pub(in crate::config) ejection: Ejection,

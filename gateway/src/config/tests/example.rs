@@ -287,6 +287,11 @@ fn the_example_becomes_the_model() {
             port: Some(9000),
             ..checks.clone()
         })),
+        reported_load: Some(ReportedLoad::Header(Arc::new(ReportFields {
+            pass_on: false,
+            named: [Arc::from("queue")].into(),
+            expire: seconds(180),
+        }))),
         ejection: Ejection {
             success_rate: Some(SuccessRate {
                 interval: seconds(10),
@@ -316,6 +321,7 @@ fn the_example_becomes_the_model() {
         max_in_flight: None,
         queue: None,
         health: Some(Arc::new(checks)),
+        reported_load: Some(ReportedLoad::Scrape(Arc::new(scrape()))),
         ejection,
         slow_start: None,
         ..app.clone()
@@ -335,6 +341,30 @@ fn the_example_becomes_the_model() {
         ..next.clone()
     };
     assert_eq!(config.upstreams, [app, next, search]);
+}
+
+/// That of the second upstream.
+fn scrape() -> Scrape {
+    let figures = [
+        ("cpu_utilization", "rate(process_cpu_seconds_total) / 4"),
+        ("mem_utilization", "used_bytes / all_bytes"),
+        ("application_utilization", "busy{pool=\"a\"}"),
+        ("rps_fractional", "rate(http_requests_total)"),
+        ("eps", "rate(http_requests_total{code=\"500\"})"),
+        ("named_metrics.queue", "queue_length"),
+    ];
+    Scrape {
+        path: "/metrics".to_owned(),
+        host: Some("app.internal".to_owned()),
+        port: Some(9100),
+        interval: Duration::from_secs(5),
+        jitter_per_mille: 100,
+        timeout: Duration::from_secs(1),
+        size: 1 << 20,
+        figures: figures.map(|(name, text)| (name.to_owned(), text.parse().unwrap())).into(),
+        named: [Arc::from("queue")].into(),
+        expire: Duration::from_secs(180),
+    }
 }
 
 #[test]

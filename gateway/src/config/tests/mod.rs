@@ -5,6 +5,7 @@ mod editor;
 mod example;
 mod health;
 mod mistakes;
+mod reported;
 mod traces;
 
 use std::path::Path;

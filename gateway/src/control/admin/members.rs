@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::lines::Lines;
+use super::reports::reports;
+use crate::config::model;
 use crate::endpoint::{Endpoint, Fate, Fault, Health, Members};
 use crate::state::Plan;
 
@@ -38,14 +40,14 @@ const GAUGES: &[Of] = &[
 
 /// All of them, family by family.
 pub(super) fn endpoints(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
-    let upstreams: Vec<(&str, bool, Arc<Members>)> = plan
+    let upstreams: Vec<(&model::Upstream, Arc<Members>)> = plan
         .upstreams
         .iter()
         .zip(&plan.config.upstreams)
-        .map(|(upstream, settings)| (&*upstream.name, settings.health.is_some(), upstream.set.snapshot()))
+        .map(|(upstream, settings)| (settings, upstream.set.snapshot()))
         .collect();
     let all = || {
-        let members = upstreams.iter().map(|(upstream, _, members)| (*upstream, members));
+        let members = upstreams.iter().map(|(settings, members)| (&*settings.name, members));
         members.flat_map(|(upstream, members)| members.endpoints.iter().map(move |endpoint| (upstream, endpoint)))
     };
     for (name, help, of) in COUNTERS {
@@ -63,9 +65,9 @@ pub(super) fn endpoints(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
     outcomes(lines, &all)?;
     let help = "What an endpoint takes of its weight: less than 1 while it starts slowly.";
     let mut warm_up = lines.gauges("sluice_endpoint_warm_up_ratio", help)?;
-    for (upstream, _, members) in &upstreams {
+    for (settings, members) in &upstreams {
         for (endpoint, per_mille) in members.endpoints.iter().zip(&members.warm_up) {
-            warm_up.gauge(labels(upstream, endpoint), f64::from(*per_mille) / 1000.0)?;
+            warm_up.gauge(labels(&settings.name, endpoint), f64::from(*per_mille) / 1000.0)?;
         }
     }
     let help = "How often an endpoint was taken out for what requests met there, by reason.";
@@ -78,16 +80,16 @@ pub(super) fn endpoints(lines: &mut Lines<'_>, plan: &Plan) -> fmt::Result {
     }
     let help = "Checks of an endpoint, by what they found.";
     let mut checks = lines.counters("sluice_health_checks", help)?;
-    for (upstream, _, members) in upstreams.iter().filter(|(_, is_checked, _)| *is_checked) {
+    for (settings, members) in upstreams.iter().filter(|(settings, _)| settings.health.is_some()) {
         for endpoint in &members.endpoints {
             let (good, bad) = endpoint.checks();
             for (outcome, count) in [("good", good), ("bad", bad)] {
-                let [upstream, id] = labels(upstream, endpoint);
+                let [upstream, id] = labels(&settings.name, endpoint);
                 checks.count([upstream, id, ("outcome", outcome)], count)?;
             }
         }
     }
-    Ok(())
+    reports(lines, &upstreams)
 }
 
 /// What came of requests.

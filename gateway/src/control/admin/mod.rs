@@ -15,6 +15,7 @@ mod lines;
 mod members;
 mod openapi;
 mod page;
+mod reports;
 mod traces;
 mod trend;
 mod uses;

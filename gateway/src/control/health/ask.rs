@@ -1,31 +1,23 @@
 //! One check: a connection as requests have it, a request if one is wanted, and whether the answer is as expected.
 
-use std::future::{Future, pending};
-use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, TE, USER_AGENT};
+use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use super::grpc;
 use crate::config::model::{Check, Health, HttpCheck};
-use crate::control::reach::{broken, reach};
-use crate::upstream::{ConnectError, OWN_CONNECTION, Way};
+use crate::control::contact::{Stream, Wanted, connect, get, over_h2, scheme};
+use crate::control::reach::broken;
+use crate::upstream::{ConnectError, Way};
 
 /// Bytes of an answer's body that are looked at.
 const BODY_BYTES: usize = 64 * 1024;
-/// Bytes of an answer's head.
-const HEAD_BYTES: usize = 64 * 1024;
 /// Who asks, for the endpoint's own log.
 const AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"), " (health check)");
 
@@ -73,77 +65,36 @@ pub(super) async fn ask(asked: Asked<'_>, lookups: &Handle) -> Found {
 }
 
 async fn answer(asked: Asked<'_>, lookups: &Handle) -> Result<(), Found> {
-    let Asked { address, way, sessions, .. } = asked;
-    let mut stream = reach(address, lookups).await.map_err(no_connection)?;
-    if way.tells_client {
-        stream.write_all(&OWN_CONNECTION).await.map_err(no_connection)?;
-    }
-    let looked = match way.tls().zip(sessions) {
-        None => look(stream, way.speaks_h2(), asked).await,
-        Some((tls, sessions)) => {
-            let name = tls.name_of(address).map_err(|error| Found::Bad(error.to_string()))?;
-            let stream = TlsConnector::from(sessions.clone()).connect(name, stream).await;
-            let refused = |error| Found::Bad(format!("no connection: {}", ConnectError::from_tls(error)));
-            let stream = stream.map_err(refused)?;
-            let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            look(stream, is_h2, asked).await
+    let Asked { address, way, sessions, health } = asked;
+    let connected = connect(address, way, sessions, lookups).await.map_err(no_connection)?;
+    let looked = match &health.check {
+        Check::Tcp => Ok(()),
+        Check::Http(expected) => {
+            let host = expected.host.as_deref().unwrap_or(address);
+            let wanted = Wanted { scheme: scheme(way), host, path: &expected.path };
+            get(
+                connected,
+                wanted,
+                |request| request.header(USER_AGENT, AGENT),
+                |response| is_expected(response, expected),
+            )
+            .await
+        }
+        Check::Grpc { service, host } => {
+            let host = host.as_deref().unwrap_or(address);
+            grpc(connected.0, &format!("{}://{host}{}", scheme(way), grpc::PATH), service).await
         }
     };
     looked.map_err(Found::Bad)
 }
 
-/// What an endpoint says over that connection.
-async fn look<S>(stream: S, is_h2: bool, asked: Asked<'_>) -> Result<(), String>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let scheme = if asked.way.tls().is_some() { "https" } else { "http" };
-    match &asked.health.check {
-        Check::Tcp => Ok(()),
-        Check::Http(expected) => {
-            let host = expected.host.as_deref().unwrap_or(asked.address);
-            match is_h2 {
-                true => http2(stream, &format!("{scheme}://{host}{}", expected.path), expected).await,
-                false => http1(stream, host, expected).await,
-            }
-        }
-        Check::Grpc { service, host } => {
-            let host = host.as_deref().unwrap_or(asked.address);
-            grpc(stream, &format!("{scheme}://{host}{}", grpc::PATH), service).await
-        }
-    }
-}
-
-fn no_connection(error: io::Error) -> Found {
-    let error = ConnectError::from(error);
+fn no_connection(error: ConnectError) -> Found {
     let reason = format!("no connection: {error}");
-    if error.is_our_own() { Found::Nothing(reason) } else { Found::Bad(reason) }
-}
-
-async fn http1<S>(stream: S, host: &str, expected: &HttpCheck) -> Result<(), String>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let request = Request::get(&expected.path).header(HOST, host).header(USER_AGENT, AGENT).header(CONNECTION, "close");
-    let request = request.body(Full::<Bytes>::default()).map_err(|error| error.to_string())?;
-    let mut builder = http1::Builder::new();
-    let handshake = builder.max_header_size(HEAD_BYTES).handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(broken)?;
-    let exchange = async { is_expected(sender.send_request(request).await.map_err(broken)?, expected).await };
-    while_connected(connection, exchange).await
-}
-
-async fn http2<S>(stream: S, target: &str, expected: &HttpCheck) -> Result<(), String>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let request = Request::get(target).header(USER_AGENT, AGENT);
-    let request = request.body(Full::<Bytes>::default()).map_err(|error| error.to_string())?;
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    let handshake = builder.timer(TokioTimer::new()).handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(broken)?;
-    let exchange = async { is_expected(sender.send_request(request).await.map_err(broken)?, expected).await };
-    while_connected(connection, exchange).await
+    match error {
+        ConnectError::Name(reason) => Found::Bad(reason),
+        error if error.is_our_own() => Found::Nothing(reason),
+        _ => Found::Bad(reason),
+    }
 }
 
 async fn is_expected(response: Response<Incoming>, expected: &HttpCheck) -> Result<(), String> {
@@ -157,10 +108,7 @@ async fn is_expected(response: Response<Incoming>, expected: &HttpCheck) -> Resu
     }
 }
 
-async fn grpc<S>(stream: S, target: &str, service: &str) -> Result<(), String>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+async fn grpc(stream: Box<dyn Stream>, target: &str, service: &str) -> Result<(), String> {
     let mut request = Request::new(Full::new(grpc::request(service)));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| format!("{target}: {error}"))?;
@@ -168,36 +116,15 @@ where
     for (name, value) in fields {
         request.headers_mut().insert(name, http::HeaderValue::from_static(value));
     }
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    let handshake = builder.timer(TokioTimer::new()).handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(broken)?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(broken)?;
+    let take = async |response: Response<Incoming>| {
         if response.status() != StatusCode::OK {
             return Err(format!("status {}, which is no gRPC", response.status().as_u16()));
         }
         let (message, status) = read_grpc(response).await?;
         grpc::verdict(status.as_deref(), &message)
     };
-    while_connected(connection, exchange).await
+    over_h2(stream, request, take).await
 }
-
-/// Lets a connection work while something is done with it. It is closed when that is over.
-async fn while_connected<T>(
-    connection: impl Future<Output = hyper::Result<()>>,
-    exchange: impl Future<Output = T>,
-) -> T {
-    let driver = async {
-        // What goes wrong is told to the exchange; what it got before the end it may still read.
-        let _ = connection.await;
-        pending::<T>().await
-    };
-    tokio::select! {
-        outcome = exchange => outcome,
-        never = driver => never,
-    }
-}
-
 /// Whether the beginning of a body has that text in it.
 async fn has_text(mut body: Incoming, text: &[u8]) -> Result<(), String> {
     let mut seen: Vec<u8> = Vec::new();

@@ -3,6 +3,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::endpoint::protobuf::{Value, fields};
+
 /// The method.
 pub(super) const PATH: &str = "/grpc.health.v1.Health/Check";
 
@@ -45,24 +47,11 @@ pub(super) fn verdict(status: Option<&str>, answer: &[u8]) -> Result<(), String>
 }
 
 /// `HealthCheckResponse { ServingStatus status = 1; }`: 0 if it is not said. Fields that are not known are passed over.
-fn serving_status(mut message: &[u8]) -> Option<u64> {
+fn serving_status(message: &[u8]) -> Option<u64> {
     let mut status = 0;
-    while !message.is_empty() {
-        let tag = take_varint(&mut message)?;
-        match tag & 7 {
-            0 => {
-                let value = take_varint(&mut message)?;
-                if tag >> 3 == 1 {
-                    status = value;
-                }
-            }
-            1 => message = message.get(8..)?,
-            2 => {
-                let length = usize::try_from(take_varint(&mut message)?).ok()?;
-                message = message.get(length..)?;
-            }
-            5 => message = message.get(4..)?,
-            _ => return None,
+    for field in fields(message) {
+        if let (1, Value::Number(said)) = field? {
+            status = said;
         }
     }
     Some(status)
@@ -74,19 +63,6 @@ fn put_varint(into: &mut BytesMut, mut value: u64) {
         value >>= 7;
     }
     into.put_u8(value as u8);
-}
-
-fn take_varint(from: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for place in 0..10 {
-        let (byte, rest) = from.split_first()?;
-        *from = rest;
-        value |= u64::from(byte & 0x7f) << (7 * place);
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

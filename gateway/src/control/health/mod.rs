@@ -7,15 +7,14 @@ mod grpc;
 mod tally;
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::contact::{at_port, jittered};
 use super::figures::Figures;
 use crate::config::model::Health;
 use crate::endpoint::{CheckVerdict, Endpoint};
@@ -27,31 +26,16 @@ use tally::Tally;
 
 /// Checks at a time, over all upstreams; others wait for their turn.
 const AT_A_TIME: usize = 256;
-/// Lookups of names at a time. They have threads of their own, since those of this thread's event loop may be busy for long
-/// with what is built.
-const LOOKUPS: usize = 8;
-
-/// Asks the endpoints of what serves, whatever that is, for ever.
-pub(super) async fn keep(figures: Arc<Figures>, lookups: Runtime) {
-    let mut checks = Checks::new(figures.clone(), lookups);
-    let mut follow = async || {
-        loop {
-            checks.follow(&figures.serving().plan);
-            figures.discovery.changed().await;
-        }
-    };
-    while survived("checks", follow()).await.is_none() {}
-}
 
 /// All that are asked.
 #[derive(Debug)]
-struct Checks {
+pub(super) struct Checks {
     figures: Arc<Figures>,
     /// By the address of the endpoint's figures in memory, which stay where they are as long as they are here.
     running: HashMap<usize, Running>,
     turns: Arc<Semaphore>,
-    /// Nothing runs on it but lookups.
-    lookups: Runtime,
+    /// Where names are looked up.
+    lookups: Handle,
 }
 
 /// One endpoint that is asked; dropped, it is not any more.
@@ -63,14 +47,6 @@ struct Running {
     task: AbortHandle,
 }
 
-/// Where names are looked up.
-///
-/// # Errors
-/// If the system gives no event loop.
-pub(super) fn lookups() -> io::Result<Runtime> {
-    Builder::new_current_thread().max_blocking_threads(LOOKUPS).thread_name("sluice-lookup").build()
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
@@ -79,13 +55,13 @@ impl Drop for Running {
 
 impl Checks {
     /// Nobody yet.
-    fn new(figures: Arc<Figures>, lookups: Runtime) -> Self {
+    pub(super) fn new(figures: Arc<Figures>, lookups: Handle) -> Self {
         Self { figures, running: HashMap::new(), turns: Arc::new(Semaphore::new(AT_A_TIME)), lookups }
     }
 
     /// Asks those that a plan wants asked, and nobody else. Who is asked in the same way already is not disturbed; of who is
     /// asked no more, checks say nothing any more.
-    fn follow(&mut self, plan: &Plan) {
+    pub(super) fn follow(&mut self, plan: &Plan) {
         let mut before = std::mem::take(&mut self.running);
         for (settings, upstream) in plan.config.upstreams.iter().zip(&plan.upstreams) {
             let Some(health) = &settings.health else { continue };
@@ -110,7 +86,7 @@ impl Checks {
             way: upstream.way.clone(),
             health: health.clone(),
             tally: Tally::new(endpoint.checked()),
-            lookups: self.lookups.handle().clone(),
+            lookups: self.lookups.clone(),
         };
         let (mut asking, turns) = (asking, self.turns.clone());
         let keep_on = async move { while survived("health", asking.keep_on(&turns)).await.is_none() {} };
@@ -194,47 +170,6 @@ impl Asking {
         let serving = self.figures.serving();
         if let Some(live) = serving.plan.upstreams.iter().find(|live| live.name == self.upstream) {
             live.look(Instant::now().into_std());
-        }
-    }
-}
-
-/// An endpoint's address, or another port of the same host.
-fn at_port(address: &str, port: Option<u16>) -> String {
-    match (address.rsplit_once(':'), port) {
-        (Some((host, _)), Some(port)) => format!("{host}:{port}"),
-        _ => address.to_owned(),
-    }
-}
-
-/// The interval, longer or shorter by at most that share of it; `chance` is 0 to 1.
-fn jittered(interval: Duration, jitter_per_mille: u32, chance: f64) -> Duration {
-    let jitter = f64::from(jitter_per_mille.min(1000)) / 1000.0;
-    interval.mul_f64(1.0 + jitter * (2.0 * chance - 1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interval_is_so_much_longer_or_shorter_at_most() {
-        let second = Duration::from_secs(1);
-        let cases =
-            [(0, 0.0, 1000), (0, 1.0, 1000), (100, 0.0, 900), (100, 0.5, 1000), (100, 1.0, 1100), (1000, 0.0, 0)];
-        for (jitter, chance, expected) in cases {
-            assert_eq!(jittered(second, jitter, chance).as_millis(), expected, "{jitter} {chance}");
-        }
-    }
-
-    #[test]
-    fn another_port_is_one_of_the_same_host() {
-        let cases = [
-            ("10.0.0.1:80", None, "10.0.0.1:80"),
-            ("backend:80", Some(7), "backend:7"),
-            ("[::1]:80", Some(7), "[::1]:7"),
-        ];
-        for (address, port, expected) in cases {
-            assert_eq!(at_port(address, port), expected);
         }
     }
 }

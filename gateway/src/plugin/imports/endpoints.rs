@@ -9,7 +9,7 @@ use crate::plugin::bindings::sluice::plugin::endpoints::Host;
 use crate::plugin::context::Context;
 
 impl Context {
-    fn endpoint(&self, index: u32) -> Result<&Arc<Endpoint>> {
+    pub(super) fn endpoint(&self, index: u32) -> Result<&Arc<Endpoint>> {
         match self.members.endpoints.get(index as usize) {
             Some(endpoint) => Ok(endpoint),
             None => bail!("endpoint {index} of {}", self.members.endpoints.len()),
@@ -33,6 +33,14 @@ impl Host for Context {
     fn latency_us_all(&mut self) -> Result<Vec<u32>> {
         let now = self.owner.now();
         Ok(self.members.endpoints.iter().map(|endpoint| endpoint.latency_us(now)).collect())
+    }
+
+    fn bytes_per_second(&mut self, endpoint: u32) -> Result<u64> {
+        Ok(self.endpoint(endpoint)?.bytes_per_second())
+    }
+
+    fn bytes_per_second_all(&mut self) -> Result<Vec<u64>> {
+        Ok(self.members.endpoints.iter().map(|endpoint| endpoint.bytes_per_second()).collect())
     }
 
     fn tried(&mut self, endpoint: u32) -> Result<bool> {

@@ -6,6 +6,7 @@ mod endpoints;
 mod log;
 mod members;
 mod metrics;
+mod reports;
 mod sealing;
 mod setup;
 mod store;

@@ -6,6 +6,7 @@ use super::{
     state::{MetricKind, Stored},
 };
 
+pub(crate) mod reports;
 pub(crate) mod sealing;
 pub(crate) mod types;
 
@@ -265,6 +266,14 @@ pub(crate) mod endpoints {
 
     pub(crate) fn latency_us_all() -> Vec<u32> {
         host(|state| state.endpoints.iter().map(|endpoint| endpoint.latency_us).collect())
+    }
+
+    pub(crate) fn bytes_per_second(endpoint: u32) -> u64 {
+        host(|state| state.endpoints[endpoint as usize].bytes_per_second)
+    }
+
+    pub(crate) fn bytes_per_second_all() -> Vec<u64> {
+        host(|state| state.endpoints.iter().map(|endpoint| endpoint.bytes_per_second).collect())
     }
 
     pub(crate) fn tried(endpoint: u32) -> bool {

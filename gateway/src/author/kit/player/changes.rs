@@ -1,11 +1,16 @@
 //! What changes around a plugin between exchanges: time, verdicts, figures, and instances.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{BATCH, Broken, FEEDBACK, Player};
 use crate::author::kit::scenario::Condition;
+use crate::endpoint::Report;
 use crate::plugin::{Hook, Inherited, Plugin};
+
+/// How long a report counts, as where a configuration says nothing else.
+const REPORT: Duration = Duration::from_secs(180);
 
 impl Player {
     /// Time passes; what is due in it is done in it.
@@ -56,5 +61,29 @@ impl Player {
             let held = (0..count).filter_map(|_| endpoint.enter()).collect();
             self.set.insert(endpoint.settings.id.clone(), held);
         }
+    }
+
+    /// So many bytes a second go there and come from there.
+    pub(in crate::author::kit) fn set_bytes_per_second(&mut self, id: &str, bytes: u64) {
+        self.events += 1;
+        let members = self.stage().members();
+        if let Some(endpoint) = members.endpoints.iter().find(|endpoint| *endpoint.settings.id == *id) {
+            endpoint.set_bytes_per_second(bytes);
+        }
+    }
+
+    /// It reports that of its load.
+    pub(in crate::author::kit) fn report(&mut self, id: &str, figures: &BTreeMap<String, f64>) -> Result<(), Broken> {
+        self.events += 1;
+        let named = figures.keys().map(|name| Arc::from(name.strip_prefix("named_metrics.").unwrap_or(name)));
+        let mut report = Report::keeping(&named.collect());
+        for (name, value) in figures {
+            report.put(name, *value).map_err(|error| self.broken(format!("{id} reports {name} = {value}: {error}")))?;
+        }
+        let members = self.stage().members();
+        if let Some(endpoint) = members.endpoints.iter().find(|endpoint| *endpoint.settings.id == *id) {
+            endpoint.reports(report, self.stage().clock.instant(), REPORT);
+        }
+        Ok(())
     }
 }

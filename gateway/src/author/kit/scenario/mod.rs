@@ -69,10 +69,12 @@ impl Played {
                 twice(endpoints, &at.key("endpoints"), &mut say);
                 known = ids(endpoints);
             }
-            let named: [(&str, Vec<&String>); 3] = [
+            let named: [(&str, Vec<&String>); 5] = [
                 ("health", step.health.keys().collect()),
                 ("in-flight", step.in_flight.keys().collect()),
                 ("latency", step.latency.keys().collect()),
+                ("bytes-per-second", step.bytes_per_second.keys().collect()),
+                ("reports", step.reports.keys().collect()),
             ];
             for (key, ids) in named {
                 for id in ids.into_iter().filter(|id| !known.contains(id)) {

@@ -27,6 +27,13 @@ pub(in crate::author::kit) struct Step {
     /// One more sample of the time that an endpoint takes to answer, by id.
     #[serde(default)]
     pub(in crate::author::kit) latency: BTreeMap<String, Time>,
+    /// Bytes of bodies that go to endpoints and come from them, a second, by id.
+    #[serde(default)]
+    pub(in crate::author::kit) bytes_per_second: BTreeMap<String, u64>,
+    /// What endpoints report of their own load, by id and by figure as ORCA writes it: `cpu_utilization`, `rps_fractional`, `eps`,
+    /// `named_metrics.x`. A report counts for three minutes.
+    #[serde(default)]
+    pub(in crate::author::kit) reports: BTreeMap<String, BTreeMap<String, f64>>,
     /// Time passes.
     pub(in crate::author::kit) advance: Option<Time>,
     /// Fresh instances take the place of those that serve, as in a swap.

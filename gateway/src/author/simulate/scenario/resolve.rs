@@ -224,6 +224,7 @@ fn health(raw: &raw::Health) -> Health {
                 at_most_per_mille: 500,
             },
             slow_start: raw.slow_start.map(|time| time.0),
+            reported_load: None,
             when_all_bad: model::WhenAllBad::UseAll,
         },
     }

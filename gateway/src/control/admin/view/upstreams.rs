@@ -13,8 +13,9 @@ use super::listeners::{CertificateView, certificates};
 use super::routes::names;
 use crate::config::model::{self, UpstreamProtocol, WhenAllBad};
 use crate::control::admin::Desk;
+use crate::control::admin::reports::FIGURES;
 use crate::control::figures::Figures;
-use crate::endpoint::{CheckVerdict, Endpoint, Fate, Health, Members};
+use crate::endpoint::{CheckVerdict, Endpoint, Fate, Health, Members, Reported};
 use crate::state::Plan;
 use crate::upstream::Upstream;
 
@@ -80,6 +81,8 @@ pub(in crate::control::admin) struct EndpointView {
     ejected: Option<EjectionView>,
     /// Where it is checked.
     checks: Option<ChecksView>,
+    /// What it has reported of its own load last, where that counts.
+    report: Option<ReportView>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -96,6 +99,16 @@ struct ChecksView {
     verdict: &'static str,
     good: u64,
     bad: u64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct ReportView {
+    /// How old it is.
+    age_seconds: f64,
+    /// How long it has reported without a pause, and been in full use.
+    steady_seconds: f64,
+    /// By name; those that the configuration names as `named.NAME`.
+    figures: BTreeMap<String, f64>,
 }
 
 pub(in crate::control::admin) fn upstreams(desk: &Desk) -> UpstreamsView {
@@ -153,6 +166,7 @@ pub(in crate::control::admin) fn endpoints(members: &Members, now: Instant) -> i
                 .ejected_for(now)
                 .map(|left| EjectionView { seconds_left: left.as_secs_f64(), times: endpoint.ejections(now).0 }),
             checks: checks(endpoint),
+            report: endpoint.reported(now).map(|report| view_of(&report)),
             outcomes: Fate::ALL.into_iter().zip(totals.fates).collect(),
             response_duration: totals.latency.as_secs_f64(),
             response_durations: totals.latencies().map(ClassView::of).collect(),
@@ -171,6 +185,16 @@ fn reasons(endpoint: &Endpoint) -> Vec<String> {
     let drained = endpoint.is_drained().then(|| "drained by an operator".to_owned());
     let draining = endpoint.settings.draining.then(|| "draining by configuration".to_owned());
     [checked, ejected, drained, draining].into_iter().flatten().collect()
+}
+
+fn view_of(report: &Reported) -> ReportView {
+    let plain = FIGURES.iter().map(|(name, of)| ((*name).to_owned(), of(report)));
+    let named = report.all_named().map(|(name, value)| (format!("named.{name}"), value));
+    ReportView {
+        age_seconds: report.age.as_secs_f64(),
+        steady_seconds: report.steady.as_secs_f64(),
+        figures: plain.chain(named).collect(),
+    }
 }
 
 fn checks(endpoint: &Endpoint) -> Option<ChecksView> {

@@ -34,7 +34,9 @@ fn told() -> BTreeMap<String, String> {
 async fn every_figure_is_told_and_no_other() {
     let origin = Origin::start("a").await;
     let configuration = Configuration::of(&[&origin])
-        .upstream("max-in-flight = 10\nqueue = { length = 1 }\nhealth = { path = \"/\" }\nreported-load = { header = true }")
+        .upstream(
+            "max-in-flight = 10\nqueue = { length = 1 }\nhealth = { path = \"/\" }\nreported-load = { header = true }",
+        )
         .tables("[admin]\naddress = \"127.0.0.1:0\"");
     let gateway = Gateway::start(&configuration).await;
     let mut served = gateway.scrape().await.types().clone();

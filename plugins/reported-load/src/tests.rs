@@ -39,7 +39,8 @@ fn shares_are_as_the_rule_says() {
     let errors = |cpu, rate, errors| report(cpu, rate).map(|report| Report { errors_per_second: errors, ..report });
     let app = |cpu, utilization| report(cpu, 100.0).map(|report| Report { utilization, ..report });
     let young = |cpu| report(cpu, 100.0).map(|report| Report { steady_us: 9_999_999, ..report });
-    let cases: [(&str, [Option<Report>; 3], [f64; 3]); 10] = [
+    type Case = (&'static str, [Option<Report>; 3], [f64; 3]);
+    let cases: [Case; 10] = [
         ("by CPU", [report(0.2, 100.0), report(0.4, 100.0), report(0.8, 100.0)], [4.0, 2.0, 1.0]),
         ("by rate", [report(0.5, 300.0), report(0.5, 100.0), report(0.25, 100.0)], [3.0, 1.0, 2.0]),
         ("errors count", [errors(0.5, 100.0, 50.0), report(0.5, 100.0), report(1.0, 100.0)], [1.0, 2.0, 1.0]),

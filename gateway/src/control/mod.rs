@@ -1,6 +1,5 @@
-//! What happens beside the traffic, on one thread of its own: files are watched, plugins swapped, the configuration reloaded,
-//! versions that fail taken back, slots that lost an instance get a new one, endpoints are checked and looked after, and operators are told
-//! figures. It reaches workers by sending them [`Change`]s, and never waits for one that is gone.
+//! What happens beside the traffic, on one thread of its own: files are watched, plugins swapped and taken back, the configuration
+//! reloaded, slots filled, endpoints asked and looked after, operators told figures. It never waits for a worker that is gone.
 
 mod admin;
 mod aside;

@@ -338,6 +338,7 @@ fn the_example_becomes_the_model() {
         tls: None,
         send_proxy_protocol: false,
         health: None,
+        reported_load: None,
         ..next.clone()
     };
     assert_eq!(config.upstreams, [app, next, search]);

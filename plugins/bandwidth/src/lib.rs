@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn the_fewest_bytes_per_weight_win() {
-        let cases: [(&[u32], &[u64], &[u32], EndpointIndex); 6] = [
+        type Case = (&'static [u32], &'static [u64], &'static [u32], EndpointIndex);
+        let cases: [Case; 6] = [
             (&[1, 1, 1], &[2000, 1000, 3000], &[0, 0, 0], 1),
             (&[1, 4], &[1000, 3000], &[0, 0], 1),
             (&[1, 4], &[1000, 5000], &[0, 0], 0),

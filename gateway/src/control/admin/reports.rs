@@ -8,8 +8,11 @@ use super::lines::Lines;
 use crate::config::model;
 use crate::endpoint::{Endpoint, Given, Members, Reported};
 
-/// Figures that every report may have, by what they are called.
-pub(super) const FIGURES: [(&str, fn(&Reported) -> f64); 5] = [
+/// What a figure is called, and what it is of a report.
+type Figure = (&'static str, fn(&Reported) -> f64);
+
+/// Figures that every report may have.
+pub(super) const FIGURES: [Figure; 5] = [
     ("cpu", |report| report.cpu),
     ("memory", |report| report.memory),
     ("utilization", |report| report.utilization),

@@ -156,7 +156,7 @@ fn entry_of(message: &[u8]) -> Option<(&str, f64)> {
 }
 
 /// The message in JSON, by the mapping of Protocol Buffers: names may be written in both ways.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Json<'t> {
     #[serde(alias = "cpuUtilization")]
@@ -173,21 +173,6 @@ struct Json<'t> {
     named_metrics: BTreeMap<Cow<'t, str>, Number>,
     #[serde(borrow)]
     utilization: BTreeMap<Cow<'t, str>, Number>,
-}
-
-impl Default for Json<'_> {
-    fn default() -> Self {
-        Self {
-            cpu_utilization: None,
-            mem_utilization: None,
-            application_utilization: None,
-            rps_fractional: None,
-            rps: None,
-            eps: None,
-            named_metrics: BTreeMap::new(),
-            utilization: BTreeMap::new(),
-        }
-    }
 }
 
 /// A number, or a text that is one: JSON has no others for `NaN` and for those of 64 bits.

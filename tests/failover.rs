@@ -82,8 +82,9 @@ async fn nearest_zone_goes_further_in_order_when_too_much_is_in_flight() {
 #[tokio::test]
 async fn a_chain_of_upstreams_goes_to_the_next_region_while_too_few_of_one_are_healthy_and_back() {
     let origins: [Origin; 4] = Origin::several().await;
-    let us =
-        format!("[[upstream]]\nname = \"us\"\nendpoints = [{{ id = \"d\", address = \"{}\" }}]\n", origins[3].address);
+    let address = origins[3].address;
+    let two = format!(r#"{{ id = "d", address = "{address}" }}, {{ id = "e", address = "{address}" }}"#);
+    let us = format!("[[upstream]]\nname = \"us\"\nendpoints = [{two}]\n");
     let eu = Configuration::of(&[&origins[0], &origins[1], &origins[2]]).tables(&us);
     let eu = eu.upstream(
         "when-all-bad = \"refuse\"\nhealth = { interval = \"20ms\", unhealthy-after = 1, healthy-after = 1 }",

@@ -125,6 +125,61 @@ fn a_plugin_that_is_wrong_is_told_in_words_and_hangs_nobody() {
 }
 
 #[test]
+fn what_is_no_file_and_what_has_no_end_is_told_and_waited_for_by_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&folder.path().join(name)).to_owned();
+    let pipe = Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+    assert!(pipe.success());
+    std::fs::write(at("empty.wasm"), "").unwrap();
+    std::fs::write(at("core.wasm"), b"\0asm\x01\0\0\0").unwrap();
+    std::fs::File::create(at("huge.wasm")).unwrap().set_len(200 << 20).unwrap();
+    let cases = [
+        (folder.path().to_str().unwrap().to_owned(), "not a regular file"),
+        (at("pipe"), "not a regular file"),
+        ("/dev/zero".to_owned(), "not a regular file"),
+        (at("empty.wasm"), "not a WebAssembly component"),
+        (at("core.wasm"), "a core WebAssembly module, not a component"),
+        (at("huge.wasm"), "67108864 at most"),
+    ];
+    for (file, reason) in &cases {
+        for command in ["inspect", "test", "bench"] {
+            let output = plugin(&[command, file]);
+            assert_eq!(output.status.code(), Some(1), "{command} {file}");
+            assert!(err(&output).contains(reason), "{command} {file}: {}", err(&output));
+        }
+    }
+    let scenarios = [(folder.path().to_str().unwrap().to_owned(), "a folder"), (at("pipe"), "not a regular file")];
+    for (file, reason) in scenarios.into_iter().chain([("/dev/zero".to_owned(), "not a regular file")]) {
+        let output = plugin(&["test", "random", "--scenario", &file]);
+        assert_eq!(output.status.code(), Some(1), "{file}");
+        assert!(err(&output).contains(reason), "{file}: {}", err(&output));
+    }
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_told_before_anything_is_played() {
+    for (line, reason) in [
+        ("seed = nan", "a number without a finite value"),
+        ("seed = -1", "from 0"),
+        ("seed = 99999999999999999999", "more than 64 bits"),
+        ("[[step]]\nin-flight = { a = 4294967295 }", "step[0].in-flight.a: at most 1000000"),
+        (
+            "[[step]]\nrequest = { hold = 4294967295 }",
+            "step[0].request.hold: expected a whole number from 0 to 1000000",
+        ),
+        ("[[step]]\nrequest = { times = 4294967295 }", "step[0].request.times: "),
+        ("[[step]]\nadvance = \"1000000d\"", "at most a year"),
+        ("limits = { deadline = \"0ms\" }", "more than 0"),
+        ("[[step]]\nrequest = {}\nexpect = { shares = { a = inf } }", "a number without a finite value"),
+    ] {
+        let (_folder, file) = scenario(line);
+        let output = plugin(&["test", "random", "--scenario", &file]);
+        assert_eq!(output.status.code(), Some(1), "{line}");
+        assert!(err(&output).contains(reason), "{line}: {}", err(&output));
+    }
+}
+
+#[test]
 fn a_policy_that_fails_at_some_request_is_found_by_the_step_that_sends_it() {
     let (_folder, file) = scenario(
         "[[step]]\nrequest = { times = 10 }\n[[step]]\nname = \"the bad one\"\n\
@@ -175,6 +230,7 @@ fn what_calls_cost_is_measured() {
         let number = |key: &str| row[key].as_f64().unwrap();
         assert!(number("ns") > 0.0 && number("instructions") > 50.0 && number("host_calls") >= 1.0, "{row}");
     }
+    assert!(rows.iter().all(|row| row["grows"].as_f64() == Some(0.0)), "it keeps nothing: {costs}");
     let instructions = |row: usize| rows[row]["instructions"].as_f64().unwrap();
     assert!(instructions(2) > instructions(0) * 10.0, "more endpoints, more to do: {costs}");
 }

@@ -1,5 +1,5 @@
-//! The reference of the configuration, `docs/configuration.md`: its tables are made from the schema that `sluice schema` prints,
-//! what stands between them is written by hand. After a change of keys,
+//! The references of the configuration, `docs/configuration.md`, and of scenarios, `docs/scenarios.md`: their tables are made from the
+//! schemas that files are read by, what stands between them is written by hand. After a change of keys,
 //! `WRITE_DOCS=1 cargo test -p sluice-gateway --test promises reference` writes the tables anew.
 
 use std::collections::BTreeMap;
@@ -8,6 +8,7 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
+use sluice_gateway::author::{kit, simulate};
 
 use crate::harness::guests::{target, workspace};
 
@@ -21,10 +22,27 @@ fn the_reference_is_what_the_schema_says() {
         .arg(target().join("sluice-state"))
         .output()
         .unwrap();
-    let tables = Reference(serde_json::from_slice(&sluice.stdout).unwrap()).tables();
-    let path = workspace().join("docs/configuration.md");
+    let reference = Reference(serde_json::from_slice(&sluice.stdout).unwrap());
+    let mut tables = reference.tables();
+    tables.insert("plugins".to_owned(), reference.plugins());
+    hold("docs/configuration.md", &tables);
+}
+
+#[test]
+fn the_reference_of_scenarios_is_what_their_schemas_say() {
+    let mut tables = BTreeMap::new();
+    for (command, schema) in [("test", kit::schema()), ("simulate", simulate::schema())] {
+        let named = Reference(schema).tables().into_iter().map(|(name, table)| (format!("{command}.{name}"), table));
+        tables.extend(named);
+    }
+    hold("docs/scenarios.md", &tables);
+}
+
+/// A document has these tables, or gets them where that is wanted.
+fn hold(document: &str, tables: &BTreeMap<String, String>) {
+    let path = workspace().join(document);
     let found = fs::read_to_string(&path).unwrap();
-    let made = filled(&found, &tables);
+    let made = filled(&found, tables);
     if std::env::var_os("WRITE_DOCS").is_some() {
         fs::write(&path, &made).unwrap();
     } else {
@@ -54,7 +72,7 @@ fn filled(text: &str, tables: &BTreeMap<String, String>) -> String {
 struct Reference(Value);
 
 impl Reference {
-    /// By section: the tables at the top of the file, its other keys as `top`, and all plugins together as `plugins`.
+    /// By section: the tables at the top of the file, and its other keys as `top`.
     fn tables(&self) -> BTreeMap<String, String> {
         let mut tables = BTreeMap::new();
         let mut top = self.0.clone();
@@ -66,7 +84,6 @@ impl Reference {
             }
         }
         tables.insert("top".to_owned(), self.table(&top));
-        tables.insert("plugins".to_owned(), self.plugins());
         tables
     }
 
@@ -181,6 +198,7 @@ impl Reference {
             "integer" => whole_number(&schema),
             "array" => of("list", &self.kind(&schema["items"])),
             "object" => self.kind_of_table(&schema),
+            "" => "any".to_owned(),
             other => panic!("a kind of value without a name: {other:?} in {schema}"),
         }
     }

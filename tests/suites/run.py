@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Other people's test suites against Sluice, in one table.
 
-    python3 tests/suites/run.py [--sluice target/release/sluice] [--only http2 tls …] [--markdown FILE]
+    python3 tests/suites/run.py [--sluice target/release/sluice] [--only http2 tls …] [--full] [--markdown FILE]
 
 Needs Linux, Python 3.11 with venv, cargo, openssl, and of Debian: nginx slowhttptest varnish strace prometheus chromium nodejs npm. What
-the registries have (httpwg-cli from crates.io; sslyze, grpcio, websockets, schemathesis from PyPI; playwright-core, axe-core from npm)
-is installed below `--tools`. Ends with 1 if anything failed.
+the registries have (httpwg-cli, wit-bindgen-cli, wasm-tools from crates.io; sslyze, grpcio, websockets, schemathesis,
+componentize-py, ziglang from PyPI; playwright-core, axe-core, componentize-js from npm) is installed below `--tools`. Ends with 1 if anything failed.
 A suite whose tool is missing says so in its row, and that is no pass.
 """
 
@@ -21,6 +21,7 @@ import dashboard
 import faults
 import grpc_interop
 import http2
+import languages
 import openapi
 import prometheus
 import slow
@@ -40,6 +41,7 @@ SUITES = {
     "openapi": openapi,
     "prometheus": prometheus,
     "dashboard": dashboard,
+    "languages": languages,
 }
 
 
@@ -48,6 +50,7 @@ def main() -> int:
     arguments.add_argument("--sluice", type=pathlib.Path, help="the program; built in release if not given")
     arguments.add_argument("--only", nargs="+", choices=SUITES, default=list(SUITES), metavar="SUITE")
     arguments.add_argument("--tools", type=pathlib.Path, default=ROOT / "target" / "suites", help="where tools are installed")
+    arguments.add_argument("--full", action="store_true", help="as long as it takes: a million requests where it is else some")
     arguments.add_argument("--markdown", type=pathlib.Path, help="where the table is written besides")
     given = arguments.parse_args()
 
@@ -59,7 +62,7 @@ def main() -> int:
         pathlib.Path(folder).chmod(0o755)
         for name in given.only:
             print(f"== {name}", flush=True)
-            rows += run(name, Stage(pathlib.Path(folder) / name, program.resolve(), tools))
+            rows += run(name, Stage(pathlib.Path(folder) / name, program.resolve(), tools, given.full))
 
     table = "\n".join(["| suite | case | verdict | what was seen |", "|---|---|---|---|", *map(Row.markdown, rows)])
     print(f"\n{table}")

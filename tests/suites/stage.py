@@ -99,9 +99,9 @@ def wait_until(happens) -> None:
 class Stage:
     """An origin (nginx, or what the suite brings) and a gateway with a plain, an HTTP/2 and a TLS listener."""
 
-    def __init__(self, folder: pathlib.Path, program: pathlib.Path, tools: Tools):
+    def __init__(self, folder: pathlib.Path, program: pathlib.Path, tools: Tools, full: bool = False):
         folder.mkdir(parents=True)
-        self.folder, self.program, self.tools = folder, program, tools
+        self.folder, self.program, self.tools, self.full = folder, program, tools, full
         self.processes: list[subprocess.Popen] = []
         self.gateway: subprocess.Popen | None = None
         self.plain, self.h2, self.tls = free_port(), free_port(), free_port()

@@ -57,6 +57,9 @@ pub struct Cost {
     pub instructions: f64,
     /// Calls of the contract's imports, by call.
     pub host_calls: f64,
+    /// How often the guest's allocator asks for more memory in a thousand calls. What it takes of memory that it has is its own
+    /// affair, and not seen.
+    pub grows: f64,
     /// Bytes by which memory grows in a thousand calls.
     pub growth: u64,
     /// Bytes of an instance's memory before the calls.
@@ -135,10 +138,10 @@ fn cost(named: &str, hook: Hook, endpoints: usize, quick: &mut Rig, metered: &mu
     let after = metered.meters(0);
     calls(quick, hook, &requests, COUNTED)?;
     let memory = quick.memory(0);
-    let growth = {
-        calls(quick, hook, &requests, COUNTED)?;
-        quick.memory(0).saturating_sub(memory) as u64 * 1_000 / u64::from(COUNTED)
-    };
+    let at_rest = quick.meters(0).grown;
+    calls(quick, hook, &requests, COUNTED)?;
+    let (grows, size) = quick.meters(0).grown;
+    let (grows, growth) = (grows.saturating_sub(at_rest.0), size.saturating_sub(at_rest.1));
     let mut best = f64::INFINITY;
     for _ in 0..BATCHES {
         let (began, mut made) = (Instant::now(), 0);
@@ -156,7 +159,8 @@ fn cost(named: &str, hook: Hook, endpoints: usize, quick: &mut Rig, metered: &mu
         ns: best,
         instructions: each(after.instructions.saturating_sub(before.instructions)),
         host_calls: each(after.host_calls.saturating_sub(before.host_calls)),
-        growth,
+        grows: grows as f64 * 1_000.0 / f64::from(COUNTED),
+        growth: growth as u64 * 1_000 / u64::from(COUNTED),
         memory,
     })
 }
@@ -190,14 +194,22 @@ impl fmt::Display for Costs {
         let widest = self.0.iter().map(|cost| cost.plugin.chars().count()).max().unwrap_or(0).max(6);
         write!(
             f,
-            "{:widest$}  {:9}  {:>9}  {:>10}  {:>12}  {:>10}  {:>12}  {:>10}",
-            "plugin", "hook", "endpoints", "ns a call", "instructions", "host calls", "bytes / 1000", "memory"
+            "{:widest$}  {:9}  {:>9}  {:>10}  {:>12}  {:>10}  {:>12}  {:>12}  {:>10}",
+            "plugin",
+            "hook",
+            "endpoints",
+            "ns a call",
+            "instructions",
+            "host calls",
+            "grows / 1000",
+            "bytes / 1000",
+            "memory"
         )?;
         for cost in &self.0 {
-            let Cost { plugin, hook, endpoints, ns, instructions, host_calls, growth, memory } = cost;
+            let Cost { plugin, hook, endpoints, ns, instructions, host_calls, grows, growth, memory } = cost;
             write!(
                 f,
-                "\n{plugin:widest$}  {hook:9}  {endpoints:>9}  {ns:>10.0}  {instructions:>12.0}  {host_calls:>10.1}  {growth:>12}  {:>6} KiB",
+                "\n{plugin:widest$}  {hook:9}  {endpoints:>9}  {ns:>10.0}  {instructions:>12.0}  {host_calls:>10.1}  {grows:>12.1}  {growth:>12}  {:>6} KiB",
                 memory / 1024
             )?;
         }

@@ -131,7 +131,7 @@ fn metered_code_counts_and_other_code_does_not() {
     assert!(instructions > 50 && (1..10).contains(&host_calls), "{instructions} {host_calls}");
     assert_eq!(measured(true), (instructions, host_calls), "deterministic");
     assert_eq!(measured(false), (0, 0));
-    assert_eq!(Meters::default(), Meters { instructions: 0, host_calls: 0 });
+    assert_eq!(Meters::default(), Meters { instructions: 0, host_calls: 0, grown: (0, 0) });
 }
 
 #[test]

@@ -37,6 +37,9 @@ mod units;
 mod upstreams;
 mod uses;
 
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 pub use discover::{MOST_FOUND, read_endpoints};
@@ -48,11 +51,15 @@ pub use places::Places;
 pub use plugins::built_in;
 use problem::Report;
 pub use problem::{Problem, Problems};
+use rustix::fs::OFlags;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 pub use stand_in::{Source, StandIn};
 pub use texts::{EndpointId, Name};
 pub use units::{Share, Size, Time};
+
+/// Bytes of a file; nobody writes more by hand, and few programs do.
+const LARGEST: u64 = 64 << 20;
 
 /// How a configuration is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +151,11 @@ pub fn from_text(
     Ok(Draft { config, unused, found: report.finish() })
 }
 
+/// The JSON Schema of another kind of file that is read by the same rules.
+pub fn schema_as<T: JsonSchema>() -> serde_json::Value {
+    schema::schema_of::<T>()
+}
+
 /// Reads another kind of file by the same rules, JSON or TOML: its shape is `T`'s, and every mistake has its line. What `T` does not
 /// say of values, its reader says by [`Places::problem`].
 ///
@@ -175,11 +187,25 @@ pub fn text_as<T: JsonSchema + DeserializeOwned>(
 }
 
 fn read(path: &Path) -> Result<(String, Format, PathBuf), Problems> {
-    let read = std::path::absolute(path).and_then(|full| Ok((std::fs::read_to_string(&full)?, full)));
+    let read = std::path::absolute(path).and_then(|full| Ok((text_of(&full)?, full)));
     let unreadable = |error| problem_of_file(&path.display().to_string(), 0, format!("cannot be read: {error}"));
     let (text, full) = read.map_err(unreadable)?;
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     Ok((text, if is_json { Format::Json } else { Format::Toml }, full))
+}
+
+/// Waits for nobody: a pipe without a writer is no configuration, and neither is a device without an end.
+fn text_of(path: &Path) -> io::Result<String> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(io::Error::other(if about.is_dir() { "a folder" } else { "not a regular file" }));
+    }
+    let mut text = String::new();
+    match file.take(LARGEST + 1).read_to_string(&mut text)? as u64 {
+        ..=LARGEST => Ok(text),
+        _ => Err(io::Error::other(format!("more than {} MiB", LARGEST >> 20))),
+    }
 }
 
 fn parse(text: &str, format: Format, display_name: &str) -> Result<Places, Problems> {

@@ -126,7 +126,7 @@ impl Context {
             metrics: Vec::new(),
             opened: Opened::default(),
             budget: Budget::default(),
-            limits: Limits { memory: owner.limits.memory, used: 0, refused: false },
+            limits: Limits { memory: owner.limits.memory, used: 0, grown: 0, refused: false },
             wasi: wasi::Inert::new(&owner, slot, trial),
             host_calls: 0,
             owner,
@@ -182,12 +182,18 @@ pub(super) struct Limits {
     memory: usize,
     /// By all memories of the component.
     used: usize,
+    /// How often a memory was made larger.
+    grown: u64,
     pub(super) refused: bool,
 }
 
 impl Limits {
     pub(super) fn used(&self) -> usize {
         self.used
+    }
+
+    pub(super) fn grown(&self) -> u64 {
+        self.grown
     }
 
     /// Elements of all tables of an instance, each.
@@ -200,6 +206,7 @@ impl ResourceLimiter for Limits {
         let allowed = used <= self.memory;
         if allowed {
             self.used = used;
+            self.grown += 1;
         }
         self.refused |= !allowed;
         Ok(allowed)

@@ -24,13 +24,15 @@ const MOST_ISSUES: usize = 32;
 /// Handles that a guest may hold.
 const MOST_HANDLES: usize = 64;
 
-/// What an instance has done since it was made. Nothing but in metered code.
+/// What an instance has done since it was made; instructions and calls in metered code only.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Meters {
     /// In units of the engine's fuel: one for most instructions.
     pub instructions: u64,
     /// Calls of the contract's imports.
     pub host_calls: u64,
+    /// How often its memory was made larger, and by how many bytes: in other code too.
+    pub grown: (u64, usize),
 }
 
 /// The exports of one instance.
@@ -136,7 +138,8 @@ impl Instance {
     /// What it has executed, if its code counts that.
     pub(super) fn meters(&self) -> Meters {
         let instructions = self.store.get_fuel().map_or(0, |left| u64::MAX - left);
-        Meters { instructions, host_calls: self.store.data().host_calls }
+        let Context { host_calls, limits, .. } = self.store.data();
+        Meters { instructions, host_calls: *host_calls, grown: (limits.grown(), limits.used()) }
     }
 
     /// True if it has used up most of the memory that it may have beside what it began with. Some languages never give back:

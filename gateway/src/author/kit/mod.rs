@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{AuthorError, Workshop};
-use crate::config::Problems;
+use crate::config::{self, Problems};
 use crate::plugin::{Hook, Plugin};
 use player::{Broken, Case, Player};
 use scenario::Played;
@@ -97,6 +97,11 @@ impl Check {
             Err(broken) => Self::broken(name, &broken),
         }
     }
+}
+
+/// The JSON Schema of a scenario's file, with the meaning and default of every key.
+pub fn schema() -> Value {
+    config::schema_as::<scenario::Scenario>()
 }
 
 /// Tests a plugin.

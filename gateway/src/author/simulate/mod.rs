@@ -30,7 +30,7 @@ use world::{Stop, World};
 
 use super::workshop::usual_limits;
 use super::{AuthorError, Workshop};
-use crate::config::{Problem, Problems};
+use crate::config::{self, Problem, Problems};
 use crate::plugin::{Failure, Hook, LoadError, Plugin, builtin};
 
 /// What is to be simulated.
@@ -80,6 +80,11 @@ pub enum SimulateError {
         /// How it failed.
         failure: Failure,
     },
+}
+
+/// The JSON Schema of a scenario's file, with the meaning and default of every key.
+pub fn schema() -> serde_json::Value {
+    config::schema_as::<scenario::File>()
 }
 
 /// Plays a scenario with each policy at each level. `progress` is told from time to time which part of all that is over.

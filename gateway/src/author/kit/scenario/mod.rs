@@ -12,6 +12,9 @@ pub(super) use step::{Condition, Expect, Fault, Request, Says, Step};
 use crate::author::workshop::usual_limits;
 use crate::config::{self, Format, KeyPath, Places, Problem, Problems, model};
 
+/// Each one is really there.
+const MOST_IN_FLIGHT: u32 = 1_000_000;
+
 /// A scenario that can be played, and where its parts stand.
 #[derive(Debug)]
 pub(super) struct Played {
@@ -80,6 +83,9 @@ impl Played {
                 for id in ids.into_iter().filter(|id| !known.contains(id)) {
                     say(at.key(key).key(id), format!("no endpoint is called {id:?} in this step"));
                 }
+            }
+            for (id, _) in step.in_flight.iter().filter(|(_, count)| **count > MOST_IN_FLIGHT) {
+                say(at.key("in-flight").key(id), format!("at most {MOST_IN_FLIGHT}"));
             }
             if step.expect.is_some() && step.request.is_none() {
                 say(at.key("expect"), "there is no `request` in this step of which something could be expected".into());

@@ -21,7 +21,7 @@ pub(in crate::author::kit) struct Step {
     /// What the gateway says of endpoints, by id.
     #[serde(default)]
     pub(in crate::author::kit) health: BTreeMap<String, Condition>,
-    /// Requests in flight at endpoints beside those of this scenario, by id.
+    /// Requests in flight at endpoints beside those of this scenario, by id; at most a million each.
     #[serde(default)]
     pub(in crate::author::kit) in_flight: BTreeMap<String, u32>,
     /// One more sample of the time that an endpoint takes to answer, by id.
@@ -88,6 +88,7 @@ pub(in crate::author::kit) struct Request {
     pub(in crate::author::kit) every: Time,
     /// So many of them stay in flight; the oldest ends when one more comes.
     #[serde(default)]
+    #[schemars(range(max = 1_000_000))]
     pub(in crate::author::kit) hold: u32,
     /// Time to the answer.
     #[serde(default = "millisecond")]

@@ -5,10 +5,10 @@ use std::fmt::Write;
 
 /// Size of the picture in its own units, and what of it the axes take.
 const SIZE: (f64, f64) = (640.0, 300.0);
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 76.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
-const BOTTOM: f64 = 40.0;
+const BOTTOM: f64 = 50.0;
 /// Colours of the style; more lines than these repeat them, dashed.
 pub(super) const COLOURS: usize = 8;
 
@@ -52,7 +52,11 @@ impl Scale {
     fn ticks(&self) -> Vec<f64> {
         if self.is_logarithmic {
             let decades = (self.from.log10().floor() as i32)..=(self.to.log10().ceil() as i32);
-            let steps: &[f64] = if decades.clone().count() > 4 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+            let steps: &[f64] = match self.to / self.from {
+                ..4.0 => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
+                4.0..2e3 => &[1.0, 2.0, 5.0],
+                _ => &[1.0],
+            };
             let all = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)));
             return all.filter(|tick| (self.from..=self.to).contains(tick)).collect();
         }
@@ -135,7 +139,8 @@ impl Plot<'_> {
         let x = Scale { from: or(left, 0.0), to: or(right, 1.0), is_logarithmic: false };
         let y = match self.is_logarithmic {
             true => Scale { from: or(low, 1.0) / 1.2, to: or(high, 10.0) * 1.2, is_logarithmic: true },
-            false => Scale { from: 0.0, to: or(high, 1.0).max(1e-3) * 1.05, is_logarithmic: false },
+            // A line at nothing has a scale as well.
+            false => Scale { from: 0.0, to: if high > 0.0 { or(high, 1.0) * 1.05 } else { 1.0 }, is_logarithmic: false },
         };
         (x, y)
     }
@@ -160,7 +165,7 @@ impl Plot<'_> {
         for tick in y.ticks() {
             let at = down(tick);
             write!(svg, r#"<line class="grid" x1="{LEFT}" x2="{right}" y1="{at:.1}" y2="{at:.1}"/>"#)?;
-            write!(svg, r#"<text class="left" x="{}" y="{:.1}">{}</text>"#, LEFT - 6.0, at + 4.0, number(tick))?;
+            write!(svg, r#"<text class="left" x="{}" y="{:.1}">{}</text>"#, LEFT - 6.0, at + 5.0, number(tick))?;
         }
         let named = self.names.iter().enumerate().map(|(place, name)| (place as f64, (*name).to_owned()));
         let numbered = || x.ticks().into_iter().map(|tick| (tick, number(tick)));
@@ -170,7 +175,7 @@ impl Plot<'_> {
                 svg,
                 r#"<text class="below" x="{:.1}" y="{}">{}</text>"#,
                 across(tick),
-                floor + 16.0,
+                floor + 19.0,
                 escaped(&name)
             )?;
         }

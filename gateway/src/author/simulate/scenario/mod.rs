@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::random::Times;
 use super::recording::Recording;
 use crate::config::{KeyPath, Places, Problems, model};
-pub(crate) use raw::State;
+pub(crate) use raw::{File, State};
 
 /// Nanoseconds of a second.
 pub(super) const SECOND: f64 = 1e9;

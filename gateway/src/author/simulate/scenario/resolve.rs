@@ -6,9 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::raw::{self, State};
-use super::{Cache, Condition, Endpoint, Gateway, Health, KeyPlace, Keys, Level, Network, Policy, Process, Scenario};
+use super::{
+    Cache, Condition, Endpoint, Gateway, Health, KeyPlace, Keys, Level, Network, Policy, Process, SECOND, Scenario,
+};
 use crate::config::{KeyPath, Places, Problem, Problems, Share, Time, model};
 
+/// Most requests of a run, of each of which the latency is kept.
+const MOST_REQUESTS: f64 = 100e6;
 /// Most gateways and endpoints of a scenario.
 const MOST: usize = 10_000;
 
@@ -47,6 +51,17 @@ impl<'a> Resolver<'a> {
         let capacity = super::load::capacity(&endpoints, &times);
         let (axis, levels) = self.levels(&raw.arrivals, capacity);
         let lasts = lasts(nanoseconds(raw.lasts), &process, &levels);
+        for (position, level) in levels.iter().enumerate() {
+            let rate = match process {
+                Process::Closed { think } => level.value / (think as f64 / SECOND).max(level.value / capacity),
+                _ => level.rate,
+            };
+            let requests = rate * lasts as f64 / SECOND;
+            if requests > MOST_REQUESTS {
+                let message = format!("some {requests:.0} requests; at most {MOST_REQUESTS:.0} are played in a run");
+                self.add(&at("arrivals").key(axis.as_str()).index(position), message);
+            }
+        }
         let warm_up = raw.warm_up.map_or(0, nanoseconds);
         if warm_up >= lasts {
             self.add(&at("warm-up"), "it must be shorter than the run");

@@ -78,6 +78,16 @@ fn every_mistake_has_its_line() {
     }
 }
 
+#[test]
+fn more_requests_than_can_be_kept_are_refused() {
+    let long = PLAIN.replace("10s", "100d");
+    assert!(told(&long).iter().all(|(line, told)| *line == 2 && told.contains("arrivals.load[")), "{:?}", told(&long));
+    let closed = "arrivals = { process = \"closed\", clients = [10], think = \"1s\" }";
+    assert!(read(&PLAIN.replace("arrivals = { load = [0.5, 0.9] }", closed)).is_ok());
+    let busy = PLAIN.replace("arrivals = { load = [0.5, 0.9] }", &closed.replace(", think = \"1s\"", ""));
+    assert!(told(&busy.replace("10s", "100d"))[0].1.contains("arrivals.clients[0]: some 1296000000 requests"));
+}
+
 /// The keys of a schema: of tables those in them as well.
 fn keys(schema: &serde_json::Value, found: &mut Vec<String>) {
     let schema = schema["items"].as_object().map_or(schema, |_| &schema["items"]);

@@ -44,6 +44,7 @@ mod endpoint_tls; // TLS to endpoints
 mod endpoints; // who may be chosen, retry, ejection, the pool
 mod errors; // causes become statuses by one map
 mod explain; // why a request went where it went
+mod explained; // and why one would: sluice explain
 mod extended_connect; // WebSocket over HTTP/2
 mod failover; // who takes over when those that come first cannot
 mod faults; // backends that fail, by the bytes that they fail by

@@ -4,6 +4,8 @@
 
 #[path = "main/dev.rs"]
 mod dev;
+#[path = "main/explain.rs"]
+mod explain;
 #[path = "main/plugin.rs"]
 mod plugin;
 
@@ -60,6 +62,8 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         state_dir: Option<PathBuf>,
     },
+    /// Say where a request would go, and why: each hook that is asked, and what it says, by the real components.
+    Explain(explain::Arguments),
     /// Print the JSON Schema of a configuration, with those of the plugins' own configurations; for editors.
     Schema {
         /// A configuration whose plugins are to be included; without it, the built-in ones are.
@@ -113,6 +117,7 @@ fn main() -> ExitCode {
         Command::Demo { folder } => show(&folder),
         Command::Run { config, state_dir, take_over } => run(config, state_dir, take_over),
         Command::Check { config, state_dir } => check(&config, state_dir),
+        Command::Explain(asked) => explain::run(asked),
         Command::Schema { config, state_dir } => schema(config.as_deref(), state_dir),
         Command::Simulate { scenario, policy, seed, json, html, state_dir } => {
             simulate(&simulate::Asked { scenario, policies: policy, seed, state_dir }, json, html.as_deref())

@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod build;
+pub mod explain;
 pub mod inspect;
 pub mod kit;
 pub mod new;

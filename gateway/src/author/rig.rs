@@ -132,8 +132,8 @@ impl Rig {
     }
 
     /// What a hook is told next.
-    pub fn moment(&mut self) -> Moment {
-        Moment { random: self.random.u64(..), now_us: self.stage.clock.now_us() }
+    pub fn moment(&mut self) -> Moment<'static> {
+        Moment::new(self.random.u64(..), self.stage.clock.now_us())
     }
 
     /// The selection hook on that worker, then the gateway's veto, and its own choice where the plugin has made none. Nothing is

@@ -163,8 +163,21 @@ pub struct Admin {
     pub tls: Option<Tls>,
     /// The last exchanges that are kept to be told, over all workers. Default 256; 0: none.
     pub exchanges: usize,
+    /// What is kept of them. Default: their steps.
+    pub record: Keeps,
     /// Who may ask for the decisions on a request in a field of its answer. Default: nobody.
     pub explain_to: Vec<IpNet>,
+}
+
+/// What is kept of exchanges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// The steps on their way.
+    Steps,
+    /// All that plugins had to do with, without secrets.
+    Masked,
+    /// The same with them.
+    Secrets,
 }
 
 impl Admin {

@@ -137,10 +137,27 @@ pub(super) struct Admin {
     #[serde(default = "exchanges")]
     #[schemars(range(max = 100_000))]
     pub(super) exchanges: usize,
+    /// What is kept of them besides. A record is all that plugins were told and saw, for `sluice explain --exchange`; each costs what
+    /// it takes to write that down, some tens of microseconds.
+    #[serde(default)]
+    pub(super) record: Keeps,
     /// Networks of clients that may ask by `X-Sluice-Explain: 1` for the same in a field of the answer. What counts is the other end
     /// of the connection, and not what it says of others. Default: none.
     #[serde(default)]
     pub(super) explain_to: Vec<Cidr>,
+}
+
+/// What is kept of exchanges.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Keeps {
+    /// The steps on their way; and a record of those whose client may ask for it, by `X-Sluice-Explain: record`.
+    #[default]
+    Steps,
+    /// A record of each, without the values of cookies, `Authorization` and `Proxy-Authorization`.
+    Masked,
+    /// A record of each with them. Whoever may ask for exchanges may use them.
+    Secrets,
 }
 
 fn exchanges() -> usize {

@@ -11,7 +11,7 @@ use super::key_path::KeyPath;
 use super::limits::limits;
 use super::listeners::listeners;
 use super::model::{
-    Admin, CertificateFiles, ClientCertificates, Config, Log, Plugin, SealingFiles, Timeouts, Tls, Use,
+    Admin, CertificateFiles, ClientCertificates, Config, Keeps, Log, Plugin, SealingFiles, Timeouts, Tls, Use,
 };
 use super::plugins::Plugins;
 use super::problem::Report;
@@ -112,7 +112,12 @@ fn operators(admin: &raw::Admin, base_dir: &Path, report: &mut Report<'_>) -> Ad
     let token_file = token_file.map(|file| existing_file(file, base_dir, &at.key("token-file"), report));
     let tls = admin.tls.as_ref().map(|tls| operators_tls(tls, base_dir, &at.key("tls"), report));
     let explain_to = admin.explain_to.iter().map(|network| network.0).collect();
-    let operators = Admin { address: admin.address.0, token_file, tls, exchanges: admin.exchanges, explain_to };
+    let record = match admin.record {
+        raw::Keeps::Steps => Keeps::Steps,
+        raw::Keeps::Masked => Keeps::Masked,
+        raw::Keeps::Secrets => Keeps::Secrets,
+    };
+    let operators = Admin { address: admin.address.0, token_file, tls, exchanges: admin.exchanges, record, explain_to };
     if !operators.address.ip().is_loopback() && !operators.asks_who() {
         let message = format!(
             "expected a loopback address like \"127.0.0.1:9901\", found {}: others need `token-file` or `tls.client-ca`",

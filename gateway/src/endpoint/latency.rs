@@ -41,6 +41,11 @@ impl Latency {
         now.saturating_duration_since(self.origin).as_millis() as u32
     }
 
+    /// From now on it is that; `u32::MAX`: never sampled.
+    pub(super) fn set(&self, value: u32, now: Instant) {
+        self.word.store((u64::from(value) << 32) | u64::from(self.stamp(now)), Ordering::Relaxed);
+    }
+
     pub(super) fn sample(&self, sample: Duration, now: Instant) {
         let sample = u32::try_from(sample.as_micros()).unwrap_or(u32::MAX - 1);
         let update = |word: u64| {

@@ -108,6 +108,11 @@ impl Endpoint {
         self.figures.latency.read(now)
     }
 
+    /// Its time to the response head is that, microseconds, as at another time; none: never sampled.
+    pub fn set_latency(&self, latency_us: Option<u32>, now: Instant) {
+        self.figures.latency.set(latency_us.unwrap_or(u32::MAX), now);
+    }
+
     /// Takes one sample of the time to the response head, measured `now`; a failure counts as its timeout.
     pub fn sample_latency(&self, sample: Duration, now: Instant) {
         self.figures.latency.sample(sample, now);

@@ -104,6 +104,15 @@ impl Set {
         self.current.store(Arc::new(Members { endpoints, ..members }));
     }
 
+    /// The same members under other verdicts and in another state of their starts, one of each for each of them: as they were at
+    /// another time. The next look judges them anew.
+    pub fn restore(&self, conditions: Vec<Health>, warm_up: Vec<u32>) {
+        let endpoints = self.load().endpoints.clone();
+        if conditions.len() == endpoints.len() && warm_up.len() == endpoints.len() {
+            self.current.store(Arc::new(Members { endpoints, conditions, warm_up }));
+        }
+    }
+
     /// How it judges.
     pub fn rules(&self) -> Rules {
         self.rules

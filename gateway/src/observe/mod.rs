@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod panics;
 mod recent;
 mod record;
+pub mod recorded;
 pub mod trace;
 mod traffic;
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::recorded::Recorded;
 use super::trace::TraceId;
 
 /// What a use said when it was asked.
@@ -71,6 +72,7 @@ pub struct Passed<N = usize, T = Instant> {
     pub received: u64,
     pub sent: u64,
     pub trace: Option<TraceId>,
+    pub recorded: Option<Arc<Recorded>>,
     pub why: Vec<String>,
     pub steps: Vec<Step<N>>,
 }
@@ -154,6 +156,7 @@ impl Kept {
             received: passed.received,
             sent: passed.sent,
             trace: passed.trace,
+            recorded: passed.recorded.clone(),
             why: passed.why.clone(),
             steps: passed.steps.iter().map(step).collect(),
         }
@@ -183,6 +186,7 @@ mod tests {
             received: 0,
             sent: 0,
             trace: None,
+            recorded: None,
             why: Vec::new(),
             steps,
         }

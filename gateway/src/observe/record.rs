@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::recent::{self, Recent, Said, Step};
+use super::recorded::Recorded;
 use super::trace::{Deed, Span, TraceId, Traced, span_id};
 use super::{Again, Bound, Busy, Cut, Passed, Traffic, Turn};
 
@@ -62,6 +63,8 @@ pub struct Record {
     recent: Option<Rc<Recent>>,
     /// What was decided and tried on its way, if anybody wants to know.
     steps: Option<Vec<Step>>,
+    /// All of it, where somebody wants that.
+    pub recorded: Option<Box<Recorded>>,
     /// What is told of it to a collector, if anything is.
     pub traced: Option<Box<Traced>>,
 }
@@ -99,6 +102,7 @@ impl Record {
             ended: None,
             busy,
             steps: recent.is_some().then(Vec::new),
+            recorded: None,
             traced: None,
             recent,
         })
@@ -204,7 +208,7 @@ impl Drop for Record {
                 if let Some(recent) = recent {
                     recent.keep(kept.clone());
                 }
-                kept.steps = Vec::new();
+                (kept.steps, kept.recorded) = (Vec::new(), None);
                 traced.ended(kept);
             }
         }
@@ -257,6 +261,7 @@ impl Record {
             received: passed.received,
             sent: passed.sent,
             trace,
+            recorded: self.recorded.take().map(Arc::from),
             why: std::mem::take(&mut self.why),
             steps: self.steps.take().unwrap_or_default(),
         }

@@ -9,15 +9,25 @@ use http::StatusCode;
 use super::Failure;
 use super::bindings::exports::sluice::plugin::{feedback, routing, selection};
 use super::edits::Reply;
+use super::witness::Watching;
 use crate::endpoint::Endpoint;
 
 /// What a hook is told of the moment.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct Moment<'a> {
     /// Fresh for each call.
     pub random: u64,
     /// Microseconds since 1970, never going back.
     pub now_us: u64,
+    /// Watches the call; none: nobody does.
+    pub watching: Option<&'a Watching>,
+}
+
+impl Moment<'_> {
+    /// With nobody who watches.
+    pub fn new(random: u64, now_us: u64) -> Self {
+        Self { random, now_us, watching: None }
+    }
 }
 
 /// A routing plugin's answer.

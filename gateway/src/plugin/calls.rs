@@ -22,9 +22,9 @@ const BATCHES: usize = 4;
 
 impl Slot {
     /// Hook 1. Edits of the request are applied if the answer is valid.
-    pub fn route(&self, head: &mut Arc<RequestHead>, moment: Moment) -> Result<Routed, Failure> {
+    pub fn route(&self, head: &mut Arc<RequestHead>, moment: Moment<'_>) -> Result<Routed, Failure> {
         self.enter(Hook::Routing, Some(moment.now_us), |instance| {
-            let key = key::hash(head, &instance.wishes().keys, self.owner.seed);
+            let key = self.key(instance, head, moment);
             let input = routing::Input { key, random: moment.random, now: moment.now_us };
             instance.store.data_mut().request = Some(head.clone());
             let decision = instance.call(Phase::Routing, self.owner.limits.deadline, |guests, store| {
@@ -32,6 +32,7 @@ impl Slot {
                 hook.map(|hook| hook.call_route(store, input, request_handle())).transpose()
             });
             let context = instance.store.data_mut();
+            context.watched(moment);
             context.request = None;
             let routed = match decision? {
                 Some(decision) => Routed::check(decision, self.owner.upstreams.len())?,
@@ -53,12 +54,12 @@ impl Slot {
         head: &Arc<RequestHead>,
         members: &Arc<Members>,
         tried: &[Arc<Endpoint>],
-        moment: Moment,
+        moment: Moment<'_>,
     ) -> Result<Selected, Failure> {
         self.enter(Hook::Selection, Some(moment.now_us), |instance| {
             instance.know(members)?;
             let attempt = tried.len() as u32;
-            let key = key::hash(head, &instance.wishes().keys, self.owner.seed);
+            let key = self.key(instance, head, moment);
             let input = selection::Input { key, random: moment.random, now: moment.now_us, attempt };
             let handle = instance.wishes().see_request.then(request_handle);
             let context = instance.store.data_mut();
@@ -71,6 +72,7 @@ impl Slot {
                 hook.map(|hook| hook.call_select(store, input, handle)).transpose()
             });
             let context = instance.store.data_mut();
+            context.watched(moment);
             context.request = None;
             context.tried.clear();
             match decision? {
@@ -86,11 +88,12 @@ impl Slot {
         request: &Arc<RequestHead>,
         head: &mut ResponseHead,
         ended: &Ended,
-        moment: Moment,
+        moment: Moment<'_>,
     ) -> Result<bool, Failure> {
         self.enter(Hook::Response, Some(moment.now_us), |instance| {
             let context = instance.store.data_mut();
             let endpoint = head.endpoint.as_ref().and_then(|endpoint| context.members.position(endpoint));
+            context.watch(moment);
             context.request = Some(request.clone());
             context.response = Some(std::mem::take(head));
             let exchange = response::Exchange {
@@ -106,12 +109,24 @@ impl Slot {
                 hook.map(|hook| hook.call_respond(store, request_handle(), response_handle(), exchange)).transpose()
             });
             let context = instance.store.data_mut();
+            context.watched(moment);
             context.request = None;
             *head = context.response.take().unwrap_or_default();
             let action = action?;
             context.edits.apply_to_response(head);
             Ok(action == Some(response::Action::Retry))
         })
+    }
+
+    /// The request's key, as its sources give it, or as a record has it. From here on the call is watched.
+    fn key(&self, instance: &mut Instance, head: &RequestHead, moment: Moment<'_>) -> Option<u64> {
+        let context = instance.store.data_mut();
+        context.watch(moment);
+        let key = key::hash(head, &context.wishes.keys, self.owner.seed);
+        match &mut context.witness {
+            None => key,
+            Some(witness) => witness.take_key(key, key::is_masked(head, &context.wishes.keys)),
+        }
     }
 
     /// Keeps an outcome for the next [`Slot::observe`], if the plugin wants them.

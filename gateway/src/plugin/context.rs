@@ -7,12 +7,14 @@ use http::{HeaderMap, StatusCode};
 use wasmtime::component::Resource;
 use wasmtime::{ResourceLimiter, Result, bail};
 
+use super::Moment;
 use super::bindings::sluice::plugin::types::KeySource;
 use super::deadline::Budget;
 use super::edits::{Edits, PreparedEdit};
 use super::opened::Opened;
 use super::uses::Use;
 use super::wasi;
+use super::witness::Witness;
 use crate::endpoint::{Endpoint, Members};
 use crate::message::RequestHead;
 use crate::observe::metrics::Metric;
@@ -90,6 +92,10 @@ pub(super) struct Context {
     pub(super) response: Option<ResponseHead>,
     pub(super) edits: Edits,
     pub(super) cells: Vec<Arc<std::sync::atomic::AtomicI64>>,
+    /// As they were opened.
+    pub(super) cell_names: Vec<Box<str>>,
+    /// Watches the call at hand.
+    pub(super) witness: Option<Box<Witness>>,
     pub(super) metrics: Vec<Arc<Metric>>,
     pub(super) opened: Opened,
     pub(super) budget: Budget,
@@ -123,6 +129,8 @@ impl Context {
             response: None,
             edits: Edits::new(owner.limits.output),
             cells: Vec::new(),
+            cell_names: Vec::new(),
+            witness: None,
             metrics: Vec::new(),
             opened: Opened::default(),
             budget: Budget::default(),
@@ -130,6 +138,20 @@ impl Context {
             wasi: wasi::Inert::new(&owner, slot, trial),
             host_calls: 0,
             owner,
+        }
+    }
+
+    /// The call that begins is watched by whom the moment brings, if by anybody.
+    pub(super) fn watch(&mut self, moment: Moment<'_>) {
+        if let Some(watching) = moment.watching {
+            self.witness = watching.lend();
+        }
+    }
+
+    /// It is over.
+    pub(super) fn watched(&mut self, moment: Moment<'_>) {
+        if let Some(watching) = moment.watching {
+            watching.give_back(self.witness.take());
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) mod tests;
 mod trial;
 mod uses;
 mod wasi;
+mod witness;
 
 pub use answers::{Ended, Inherited, Moment, Outcome, OutcomeKind, Routed, Selected};
 pub use context::ResponseHead;
@@ -51,6 +52,7 @@ pub use slot::{Notice, Slot};
 pub use state_dir::{FileError, StateDir, read_key};
 pub use tally::{Cost, Costs};
 pub use uses::{Counters, Named, Surroundings, Use, UseSettings};
+pub use witness::{Watching, Witness};
 
 /// The version of the contract that this gateway speaks.
 pub const CONTRACT: &str = "0.1";

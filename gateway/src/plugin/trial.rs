@@ -49,13 +49,13 @@ impl Plugin {
         };
         let mut random = fastrand::Rng::with_seed(owner.seed);
         for number in 0..QUESTIONS {
-            let moment = Moment { random: random.u64(..), now_us: 1_700_000_000_000_000 + number * 1_000 };
+            let moment = Moment::new(random.u64(..), 1_700_000_000_000_000 + number * 1_000);
             self.ask(&slot, &members, number, moment)?;
         }
         Ok(())
     }
 
-    fn ask(&self, slot: &Slot, members: &Arc<Members>, number: u64, moment: Moment) -> Result<(), LoadError> {
+    fn ask(&self, slot: &Slot, members: &Arc<Members>, number: u64, moment: Moment<'_>) -> Result<(), LoadError> {
         let failed = |hook: Hook| move |failure| LoadError::Failed(hook.as_str(), failure);
         let mut head = Arc::new(request(number));
         if self.has(Hook::Routing) && !slot.owner.upstreams.is_empty() {

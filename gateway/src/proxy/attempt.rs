@@ -56,7 +56,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    fn new(in_flight: InFlight, exchange: &Exchange, upstream: UpstreamIndex) -> Box<Self> {
+    pub(super) fn new(in_flight: InFlight, exchange: &Exchange, upstream: UpstreamIndex) -> Box<Self> {
         let state = &exchange.state;
         let chain = state.upstream(upstream).0.selection.iter();
         let listening = chain.filter(|&&place| state.slot(place).plugin.has(Hook::Feedback));

@@ -14,12 +14,13 @@ use super::body::AnswerBody;
 use super::error::Cause;
 use super::headers::{Arrival, Intake, Upgrade};
 use super::tunnel::Tunnel;
+use super::watch::Watch;
 use crate::config::model::{Retry, Route, RouteIndex, Timeouts, UpstreamIndex, UpstreamProtocol, UseIndex};
 use crate::endpoint::Endpoint;
 use crate::message::{Body, Interims, Replay, RequestHead};
 use crate::observe::Record;
 use crate::observe::trace::Context;
-use crate::plugin::{Moment, ResponseHead};
+use crate::plugin::ResponseHead;
 use crate::state::State;
 use crate::upstream::{Ends, Place, Stream};
 
@@ -55,6 +56,8 @@ pub(super) struct Exchange {
     pub(super) plugin_retries: u32,
     /// The client is told why it went where it went.
     pub(super) explains: bool,
+    /// Notes all of it, or plays one again.
+    pub(super) watch: Option<Box<Watch>>,
     /// Where it stands in a trace, or its attempt; none where nobody is told of traces.
     pub(super) trace: Option<Context>,
     /// The time where it stands: read again wherever it may have waited.
@@ -119,6 +122,7 @@ impl Exchange {
             place: None,
             plugin_retries: 0,
             explains: false,
+            watch: None,
             trace: None,
             now: record.started,
             record,
@@ -224,9 +228,9 @@ impl Exchange {
         }
     }
 
-    /// For the hook that is asked now.
-    pub(super) fn moment(&self) -> Moment {
-        Moment { random: fastrand::u64(..), now_us: self.state.plan.clock.us_at(self.now) }
+    /// A random number for the gateway's own choice.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.watch.as_mut().map_or_else(|| fastrand::u64(..), |watch| watch.draw())
     }
 }
 

@@ -5,20 +5,39 @@ use std::net::IpAddr;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::config::model::Config;
+use crate::config::model::{Config, Keeps, UseIndex};
+use crate::endpoint::Members;
 use crate::observe::{Record, Said, Step};
 use crate::plugin::{Failure, Routed, Selected};
 use crate::state::State;
 
 /// Asks for the explanation, and brings it.
 const EXPLAIN: HeaderName = HeaderName::from_static("x-sluice-explain");
+/// Asks for a record of the whole exchange as well.
+const RECORD: &str = "record";
 /// Characters of an explanation.
 const LONGEST: usize = 4096;
 
-/// Takes the question out of a request; true if it is to be answered.
-pub(super) fn is_asked(headers: &mut HeaderMap, config: &Config, peer: IpAddr) -> bool {
-    let Some(admin) = &config.admin else { return false };
-    admin.explain_to.iter().any(|network| network.contains(&peer)) && headers.remove(EXPLAIN).is_some()
+/// What somebody wants to know of an exchange.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The client wants to be told why.
+    pub(super) explains: bool,
+    /// It is recorded whole, with secrets or without.
+    pub(super) records: Option<Keeps>,
+}
+
+/// What is wanted by the configuration, and by the request, if its client may ask: then the question is taken out.
+pub(super) fn wanted(headers: &mut HeaderMap, config: &Config, peer: IpAddr) -> Wanted {
+    let Some(admin) = &config.admin else { return Wanted::default() };
+    let may_ask = || admin.explain_to.iter().any(|network| network.contains(&peer));
+    let asked = if may_ask() { headers.remove(EXPLAIN) } else { None };
+    let records = match (admin.record, &asked) {
+        (Keeps::Steps, Some(asked)) if asked == RECORD => Some(Keeps::Masked),
+        (Keeps::Steps, _) => None,
+        (records, _) => Some(records),
+    };
+    Wanted { explains: asked.is_some(), records: records.filter(|_| admin.exchanges > 0) }
 }
 
 /// Answers it.
@@ -51,6 +70,19 @@ fn word(said: Said) -> String {
         Said::Retry => "retry".to_owned(),
         Said::Failed(kind) => format!("failed {kind}"),
     }
+}
+
+/// The upstream that was chosen, by name.
+pub(super) fn routed_to(answer: &Result<Routed, Failure>, state: &State, place: UseIndex) -> Option<String> {
+    let Ok(Routed::Upstream(index, _)) = answer else { return None };
+    let upstream = state.settings(place).upstreams.get(*index)?;
+    Some(state.upstream(*upstream).1.name.to_string())
+}
+
+/// The endpoint that was chosen, by id.
+pub(super) fn selected_of(answer: &Result<Selected, Failure>, members: &Members) -> Option<String> {
+    let Ok(Selected::Endpoint(index, _)) = answer else { return None };
+    Some(members.endpoints.get(*index)?.settings.id.to_string())
 }
 
 pub(super) fn routed(answer: &Result<Routed, Failure>) -> Said {

@@ -7,11 +7,13 @@
 mod admit;
 mod attempt;
 mod body;
+mod calling;
 mod error;
 mod exchange;
 mod explain;
 mod forward;
 pub mod headers;
+mod rehearse;
 mod reported;
 mod respond;
 mod retry;
@@ -21,6 +23,7 @@ mod send;
 mod trace;
 mod tunnel;
 mod wait;
+mod watch;
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -37,8 +40,11 @@ pub use error::Cause;
 pub use exchange::Answered;
 use exchange::{Answer, Exchange};
 use headers::{Arrival, Intake};
+pub use rehearse::{Asked, Given, Rehearsed, rehearse};
 pub use tunnel::{Tunnel, TunnelEnd};
+use watch::Watch;
 
+use crate::config::model::Keeps;
 use crate::message::{Body, Interims};
 use crate::observe::{Busy, Record};
 use crate::state::State;
@@ -67,8 +73,8 @@ fn take_in(
     let config = &state.plan.config;
     let mut record = record(&state, busy);
     let (mut parts, incoming) = request.into_parts();
-    let explains = explain::is_asked(&mut parts.headers, config, arrival.peer_address());
-    if explains {
+    let wanted = explain::wanted(&mut parts.headers, config, arrival.peer_address());
+    if wanted.explains {
         record.notes_steps();
     }
     let trace = trace::begin(&mut record, &mut parts.headers, parts.version, arrival, &state.plan);
@@ -81,7 +87,11 @@ fn take_in(
             record.received = body.seen();
             let (interims, body) = withheld(&intake, arrival, body);
             let mut exchange = Exchange::new(state, intake, interims, body.is_empty(), arrival, record);
-            exchange.explains = explains;
+            exchange.explains = wanted.explains;
+            exchange.watch = wanted.records.map(|records| {
+                let masks = records != Keeps::Secrets;
+                Watch::noting(watch::request(&exchange.head, arrival.peer_address(), masks), masks)
+            });
             exchange.trace = trace;
             Ok((exchange, body))
         }
@@ -155,6 +165,7 @@ fn finish(mut exchange: Exchange, answered: Result<Answer, Cause>) -> Answered {
     if exchange.explains {
         explain::answer(&exchange.record, &exchange.state, &mut answer.head.headers);
     }
+    exchange.record.recorded = exchange.watch.take().map(|watch| Box::new(watch.recorded));
     let (state, route) = (exchange.state, exchange.route);
     let timeouts = route.map_or(&state.plan.config.timeouts, |route| &state.route(route).timeouts);
     answer.into_response(exchange.record, timeouts)

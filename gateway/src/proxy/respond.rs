@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use super::calling::Calling;
 use super::error::Cause;
 use super::exchange::{Answer, Exchange};
-use super::{explain, retry, trace};
+use super::{explain, retry};
 use crate::config::model::{OnError, UseIndex};
 use crate::observe::Again;
 use crate::plugin::{Ended, Hook};
@@ -27,6 +28,10 @@ pub(super) enum Next {
 pub(super) fn respond(exchange: &mut Exchange, answer: &mut Answer) -> Next {
     let state = exchange.state.clone();
     let Some(route) = exchange.route.map(|route| state.route(route)) else { return Next::Send };
+    if let Some(watch) = &mut exchange.watch {
+        let upstream_us = answer.upstream_time.as_micros() as u64;
+        watch.begin_answer(&answer.head, exchange.record.attempts, upstream_us);
+    }
     let selection = exchange.upstream.map_or(&[][..], |upstream| &state.upstream(upstream).0.selection);
     let chained = selection.iter().rev().chain(route.routing.iter().rev()).map(|&place| (place, false));
     let listed = route.response.iter().rev().map(|&place| (place, true));
@@ -42,9 +47,9 @@ pub(super) fn respond(exchange: &mut Exchange, answer: &mut Answer) -> Next {
 fn ask(exchange: &mut Exchange, answer: &mut Answer, state: &Rc<State>, place: UseIndex, tag: u64) -> Next {
     let slot = state.slot(place);
     let ended = Ended { tag, attempts: exchange.record.attempts, upstream: answer.upstream_time };
-    let since = exchange.record.since();
-    let said = slot.respond(&exchange.head, &mut answer.head, &ended, exchange.moment());
-    trace::asked(&mut exchange.record, (place, slot, Hook::Response), since, || explain::responded(&said));
+    let calling = Calling::begin(exchange, (place, slot), Hook::Response, Some(&answer.head));
+    let said = slot.respond(&exchange.head, &mut answer.head, &ended, calling.moment());
+    calling.ended(exchange, || explain::responded(&said), || None, Some(&answer.head));
     match said {
         Ok(false) => Next::Send,
         Ok(true) if may_retry(exchange, answer) => {

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use super::calling::Calling;
 use super::error::Cause;
 use super::exchange::Exchange;
-use super::{explain, trace};
+use super::explain;
 use crate::config::model::{OnError, RouteIndex, UpstreamIndex};
 use crate::message::Body;
 use crate::plugin::{Hook, Routed};
@@ -21,9 +22,10 @@ pub(super) async fn routing(
     let mut chosen = settings.upstream;
     for &place in &settings.routing {
         let slot = state.slot(place);
-        let (moment, since) = (exchange.moment(), exchange.record.since());
-        let answer = slot.route(&mut exchange.head, moment);
-        trace::asked(&mut exchange.record, (place, slot, Hook::Routing), since, || explain::routed(&answer));
+        let calling = Calling::begin(exchange, (place, slot), Hook::Routing, None);
+        let answer = slot.route(&mut exchange.head, calling.moment());
+        let chosen_here = || explain::routed_to(&answer, &state, place);
+        calling.ended(exchange, || explain::routed(&answer), chosen_here, None);
         match answer {
             Ok(Routed::Pass(tag)) => exchange.tags.set(place, tag),
             Ok(Routed::Upstream(index, tag)) => {
@@ -67,6 +69,9 @@ async fn hold(exchange: &mut Exchange, route: RouteIndex, body: &mut Body) -> Re
     let prefix = held.map_err(|_| Cause::BodyStalled(limit))?;
     if let Some(head) = std::sync::Arc::get_mut(&mut exchange.head) {
         head.prefix = prefix;
+    }
+    if let Some(watch) = &mut exchange.watch {
+        watch.recorded.request = super::watch::request(&exchange.head, exchange.peer.ip(), watch.recorded.masked);
     }
     Ok(())
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::calling::Calling;
 use super::error::Cause;
 use super::exchange::Exchange;
-use super::{explain, trace};
+use super::explain;
 use crate::config::model::{OnError, UpstreamIndex};
 use crate::endpoint::{InFlight, Members};
 use crate::plugin::{Hook, Selected};
@@ -13,14 +14,27 @@ use crate::upstream::{Refused, admit, any_full, fallback};
 
 /// Chooses an endpoint and counts the request as in flight there.
 pub(super) fn select(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result<InFlight, Cause> {
+    let Some(watch) = &mut exchange.watch else { return ask(exchange, upstream) };
+    let live = exchange.state.upstream(upstream).1;
+    watch.begin_round(&live.name, &live.set.load(), &exchange.tried);
+    let chosen = ask(exchange, upstream);
+    if let Some(watch) = &mut exchange.watch {
+        let endpoint = chosen.as_ref().ok().map(|chosen| &*chosen.endpoint().settings.id);
+        watch.end_round(endpoint, if endpoint.is_some() { &exchange.record.chosen_by } else { "" });
+    }
+    chosen
+}
+
+/// The chain, and the host's choice behind it.
+fn ask(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result<InFlight, Cause> {
     let state = exchange.state.clone();
     let (settings, live) = state.upstream(upstream);
     let members = live.set.load();
     for &place in &settings.selection {
         let slot = state.slot(place);
-        let since = exchange.record.since();
-        let answer = slot.select(&exchange.head, &members, &exchange.tried, exchange.moment());
-        trace::asked(&mut exchange.record, (place, slot, Hook::Selection), since, || explain::selected(&answer));
+        let calling = Calling::begin(exchange, (place, slot), Hook::Selection, None);
+        let answer = slot.select(&exchange.head, &members, &exchange.tried, calling.moment());
+        calling.ended(exchange, || explain::selected(&answer), || explain::selected_of(&answer, &members), None);
         match answer {
             Ok(Selected::Pass(tag)) => exchange.tags.set(place, tag),
             Ok(Selected::Endpoint(index, tag)) => {
@@ -59,7 +73,10 @@ pub(super) fn select(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result
 /// The host's own choice. Another worker may fill an endpoint up in between, hence the loop.
 fn choose(exchange: &mut Exchange, members: &Members) -> Option<InFlight> {
     for _ in 0..members.endpoints.len() {
-        let index = fallback(members, &exchange.tried, fastrand::u64(..))?;
+        let index = {
+            let draw = exchange.draw();
+            fallback(members, &exchange.tried, draw)?
+        };
         if let Ok(chosen) = accept(exchange, members, index, false) {
             exchange.record.chosen_by = "fallback".into();
             return Some(chosen);

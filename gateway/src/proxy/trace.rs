@@ -9,11 +9,10 @@ use http::{HeaderMap, Version};
 use super::exchange::{Answer, Exchange};
 use super::headers::{Arrival, has_trace, read_trace, remove_trace};
 use super::send::Failed;
-use crate::config::model::{Listener, TraceParent, Traces, UseIndex};
+use crate::config::model::{Listener, TraceParent, Traces};
 use crate::endpoint::Endpoint;
+use crate::observe::Record;
 use crate::observe::trace::{Context, Deed, Span, SpanId, Traced, Tracer};
-use crate::observe::{Record, Said};
-use crate::plugin::{Hook, Slot};
 use crate::state::Plan;
 
 /// The place of an exchange that begins, and whether it is told of; none where nothing is told to anybody, and requests say
@@ -72,20 +71,6 @@ fn parent(headers: &mut HeaderMap, settings: &Traces, listener: &Listener, peer:
         remove_trace(headers);
     }
     parent
-}
-
-/// Notes what a use has said that was asked at that time.
-pub(super) fn asked(
-    record: &mut Record,
-    (place, slot, hook): (UseIndex, &Slot, Hook),
-    since: Option<Instant>,
-    said: impl Fn() -> Said,
-) {
-    record.asked(place, hook.as_str(), &said);
-    record.did(since, || {
-        let owner = &slot.owner;
-        Deed::Asked { name: owner.name.clone(), plugin: owner.plugin.clone(), hook: hook.as_str(), said: said() }
-    });
 }
 
 /// An attempt begins: what is sent stands below it, if it is told of.

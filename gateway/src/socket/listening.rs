@@ -54,12 +54,19 @@ pub struct Sockets {
     supervised: Vec<TcpListener>,
     /// Another gateway's, each to be taken once.
     handed: Mutex<Vec<Handed>>,
+    /// Nobody comes in: there is an address, and no socket.
+    opens_none: bool,
 }
 
 impl Sockets {
     /// Those that are open already, and whatever else the system gives.
     pub fn new(supervised: Vec<TcpListener>, handed: Vec<Handed>) -> Self {
-        Self { supervised, handed: Mutex::new(handed) }
+        Self { supervised, handed: Mutex::new(handed), opens_none: false }
+    }
+
+    /// For a look at what would serve: nothing is opened.
+    pub fn none() -> Self {
+        Self { opens_none: true, ..Self::default() }
     }
 
     /// Takes a descriptor from outside.
@@ -89,6 +96,9 @@ impl Sockets {
     /// # Errors
     /// What the system says; above all that the address is taken.
     pub fn open(&self, address: SocketAddr, workers: usize, is_ours: bool) -> io::Result<Open> {
+        if self.opens_none {
+            return Ok(Open { address, sockets: Vec::new(), shared: false });
+        }
         if let Some(Handed { sockets, shared, .. }) = self.take(address) {
             return spread(sockets, workers, shared);
         }

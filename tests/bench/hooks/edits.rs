@@ -115,7 +115,7 @@ impl<'a> Hooks<'a> {
         &self,
         head: &mut Arc<RequestHead>,
         answer: &mut ResponseHead,
-        moment: Moment,
+        moment: Moment<'_>,
     ) -> Option<Arc<Endpoint>> {
         let [split, sticky, least, headers] = self.place.map(|place| &self.gateway.slots[place]);
         let set = &self.gateway.serving.plan.upstreams[0].set;

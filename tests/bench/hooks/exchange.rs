@@ -83,8 +83,8 @@ impl Moments {
     }
 
     /// A millisecond after the one before: no call takes nearly as long, so no use is left out for having had its share.
-    pub fn next(&mut self) -> Moment {
+    pub fn next(&mut self) -> Moment<'static> {
         self.now_us += 1_000;
-        Moment { random: self.random.u64(..), now_us: self.now_us }
+        Moment::new(self.random.u64(..), self.now_us)
     }
 }

@@ -12,7 +12,7 @@ use sluice_gateway::plugin::Moment;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Chooses an endpoint.
-pub type Rule = Box<dyn FnMut(&RequestHead, Moment) -> Option<usize>>;
+pub type Rule = Box<dyn FnMut(&RequestHead, Moment<'_>) -> Option<usize>>;
 
 /// The rule of that plugin.
 pub fn rule(plugin: &str, members: &Arc<Members>) -> Rule {

@@ -83,6 +83,7 @@ fn the_example_becomes_the_model() {
     let admin = config.admin.as_ref().unwrap();
     assert_eq!(admin.address, "127.0.0.1:9901".parse().unwrap());
     assert!(admin.asks_who());
+    assert_eq!(admin.record, Keeps::Steps);
     assert_eq!((admin.exchanges, &admin.explain_to[..]), (256, &["127.0.0.0/8".parse().unwrap()][..]));
     assert_eq!(admin.token_file, Some(in_folder("keys/admin")));
     let tls = admin.tls.as_ref().unwrap();

@@ -28,11 +28,15 @@ impl Host for Context {
             bail!("too many cells, or a name over 256 bytes");
         };
         self.cells.push(cell);
+        self.cell_names.push(name.into());
         Ok(self.cells.len() as u32 - 1)
     }
 
     fn load(&mut self, cell: u32) -> Result<i64> {
-        Ok(self.cell(cell)?.load(Ordering::SeqCst))
+        self.show_cell(cell);
+        let value = self.cell(cell)?.load(Ordering::SeqCst);
+        self.saw_cell(cell, value);
+        Ok(value)
     }
 
     fn store(&mut self, cell: u32, value: i64) -> Result<()> {
@@ -41,12 +45,17 @@ impl Host for Context {
     }
 
     fn fetch_add(&mut self, cell: u32, delta: i64) -> Result<i64> {
-        Ok(self.cell(cell)?.fetch_add(delta, Ordering::SeqCst))
+        self.show_cell(cell);
+        let value = self.cell(cell)?.fetch_add(delta, Ordering::SeqCst);
+        self.saw_cell(cell, value);
+        Ok(value)
     }
 
     fn compare_exchange(&mut self, cell: u32, expected: i64, desired: i64) -> Result<std::result::Result<(), i64>> {
-        let cell = self.cell(cell)?;
-        let outcome = cell.compare_exchange(expected, desired, Ordering::SeqCst, Ordering::SeqCst);
+        self.show_cell(cell);
+        let outcome = self.cell(cell)?.compare_exchange(expected, desired, Ordering::SeqCst, Ordering::SeqCst);
+        let (Ok(value) | Err(value)) = outcome;
+        self.saw_cell(cell, value);
         Ok(outcome.map(|_| ()))
     }
 }

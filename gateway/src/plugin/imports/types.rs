@@ -44,11 +44,15 @@ impl HostRequest for Context {
     }
 
     fn header(&mut self, _: Resource<Request>, name: String) -> Result<Option<String>> {
-        Ok(first(&self.request()?.headers, &name))
+        let found = first(&self.request()?.headers, &name);
+        self.saw_text(&name, found.as_deref());
+        Ok(found)
     }
 
     fn header_values(&mut self, _: Resource<Request>, name: String) -> Result<Vec<String>> {
-        Ok(all(&self.request()?.headers, &name))
+        let found = all(&self.request()?.headers, &name);
+        found.iter().for_each(|value| self.saw_text(&name, Some(value)));
+        Ok(found)
     }
 
     fn header_names(&mut self, _: Resource<Request>) -> Result<Vec<String>> {
@@ -58,7 +62,9 @@ impl HostRequest for Context {
 
     fn cookie(&mut self, _: Resource<Request>, name: String) -> Result<Option<String>> {
         let found = cookies::cookie(&self.request()?.headers, &name);
-        Ok(found.map(text))
+        let found = found.map(text);
+        self.saw_text("cookie", found.as_deref());
+        Ok(found)
     }
 
     fn client_ip(&mut self, _: Resource<Request>) -> Result<(u64, u64)> {

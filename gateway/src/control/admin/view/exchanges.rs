@@ -1,8 +1,11 @@
 //! The last exchanges, with what was decided on their way.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::observe::recorded::Recorded;
 use crate::observe::{Said, Step, Told};
 
 /// `GET /api/v1/exchanges`.
@@ -43,6 +46,8 @@ struct ExchangeView {
     why: Vec<String>,
     /// What was decided and tried, in order.
     steps: Vec<StepView>,
+    /// All of it, for `sluice explain --exchange`; null where it was not recorded whole.
+    record: Option<Recorded>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -97,10 +102,11 @@ fn exchange(told: Told) -> ExchangeView {
         trace: told.trace.map(|trace| format!("{trace:032x}")),
         why: told.why,
         steps: told.steps.into_iter().map(step).collect(),
+        record: told.recorded.map(Arc::unwrap_or_clone),
     }
 }
 
-fn step(step: Step<std::sync::Arc<str>>) -> StepView {
+fn step(step: Step<Arc<str>>) -> StepView {
     match step {
         Step::Asked { name, hook, said } => {
             let (word, status, failure) = match said {

@@ -44,7 +44,7 @@ mod endpoint_tls; // TLS to endpoints
 mod endpoints; // who may be chosen, retry, ejection, the pool
 mod errors; // causes become statuses by one map
 mod explain; // why a request went where it went
-mod explained; // and why one would: sluice explain
+mod explained; // recorded exchanges are decided alike, whenever
 mod extended_connect; // WebSocket over HTTP/2
 mod failover; // who takes over when those that come first cannot
 mod faults; // backends that fail, by the bytes that they fail by
@@ -71,6 +71,7 @@ mod policies; // the plugins that route and edit
 mod proxy_protocol; // who the client is, said in front of the first byte
 mod redirect; // a listener that sends everybody to HTTPS
 mod reference; // docs/configuration.md says what the schema says
+mod rehearsed; // where a request would go: sluice explain
 mod reload; // the configuration is read again under load
 mod renewal; // certificates and keys are replaced under load
 mod replicas; // gateways that do not know of each other decide alike

@@ -95,6 +95,6 @@ mod tls; // certificates, protocols, resumption, handshakes
 mod told_client; // PROXY protocol to endpoints
 mod tools; // curl, openssl, h2load
 mod traces; // what a collector of traces is told
-mod traces_lost; // and what becomes of it where that cannot take it
+mod traces_lost; // how it is reached, and what becomes of what it does not take
 mod upgrades; // WebSocket and other protocols after HTTP
 mod zero_loss; // every request is answered once, whatever happens to the gateway meanwhile

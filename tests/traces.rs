@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
-use crate::harness::certificates::{authority_pem, site};
 use crate::harness::collector::{Collector, Span, Trace};
 use crate::harness::speaks::Speaks;
 use crate::harness::{Ask, Client, Configuration, Gateway, Origin, Raw, component, load};
@@ -272,43 +271,4 @@ async fn endpoints_over_http2_and_upgraded_streams_are_told_of_too() {
     let answer = Client::h2(&gateway).await.ask(Ask::get("/h2")).await;
     let trace = collector.trace("/h2").await;
     assert_eq!(parts(&answer.seen_field("traceparent"))[2], trace.attempts()[0].id);
-}
-
-#[tokio::test]
-async fn a_collector_over_tls_is_verified_and_gets_the_fields_that_it_wants() {
-    let origin = Origin::start("a").await;
-    let collector = Collector::start_as(Speaks::tls(&site(&["localhost"]), &["http/1.1"])).await;
-    let table = |ca: &str| {
-        let url = format!("https://localhost:{}/custom/path", collector.address.port());
-        let table = collector.table(&format!(
-            "{ca}headers = {{ x-team = \"edge\" }}\nheader-files = {{ authorization = \"otlp.token\" }}"
-        ));
-        table.replace(&format!("http://{}", collector.address), &url)
-    };
-    let plain =
-        Configuration::of(&[&origin]).file("ca.pem", &authority_pem()).file("otlp.token", "Bearer of-the-file\n");
-    let gateway = Gateway::start(&plain.clone().tables(&table("ca = \"ca.pem\"\n"))).await;
-    Client::h1(&gateway).await.get("/secure").await;
-    collector.trace("/secure").await;
-    let (target, headers) = collector.requests().remove(0);
-    assert_eq!(target, "/custom/path");
-    assert_eq!(
-        (&headers["x-team"], &headers["authorization"]),
-        (&"edge".parse().unwrap(), &"Bearer of-the-file".parse().unwrap())
-    );
-    assert!(headers["user-agent"].to_str().unwrap().starts_with("sluice/"), "{headers:?}");
-
-    // Another value of the file is taken without a restart.
-    gateway.put("otlp.token", "Bearer another\n");
-    gateway.hang_up();
-    gateway.log.wait_for_all("reload", 1, |_| true).await;
-    Client::h1(&gateway).await.get("/renewed").await;
-    collector.trace("/renewed").await;
-    assert_eq!(collector.requests().last().unwrap().1["authorization"], "Bearer another");
-
-    // Who is not believed gets nothing.
-    let gateway = Gateway::start(&plain.tables(&table(""))).await;
-    Client::h1(&gateway).await.get("/unbelieved").await;
-    let said = gateway.log.wait_for("traces are not taken", |_| true).await;
-    assert!(said.text("reason").contains("its certificate"), "{said:?}");
 }

@@ -1,9 +1,11 @@
-//! A collector of traces that is dead, slow, full or picky costs no exchange anything, and no memory beyond the bound; what it
-//! does not get is counted.
+//! How a collector of traces is reached, and what becomes of what it does not take: one that is dead, slow, full or picky costs no
+//! exchange anything, and no memory beyond the bound; what it does not get is counted.
 
 use std::time::{Duration, Instant};
 
+use crate::harness::certificates::{authority_pem, site};
 use crate::harness::collector::{Answers, Collector};
+use crate::harness::speaks::Speaks;
 use crate::harness::{Ask, Client, Configuration, Gateway, Origin, eventually, load};
 
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"";
@@ -145,4 +147,43 @@ async fn a_reload_changes_the_collector_and_what_was_told_before_goes_to_the_one
         gateway.scrape().await.get("sluice_trace_spans_waiting").is_none().then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_collector_over_tls_is_verified_and_gets_the_fields_that_it_wants() {
+    let origin = Origin::start("a").await;
+    let collector = Collector::start_as(Speaks::tls(&site(&["localhost"]), &["http/1.1"])).await;
+    let table = |ca: &str| {
+        let url = format!("https://localhost:{}/custom/path", collector.address.port());
+        let table = collector.table(&format!(
+            "{ca}headers = {{ x-team = \"edge\" }}\nheader-files = {{ authorization = \"otlp.token\" }}"
+        ));
+        table.replace(&format!("http://{}", collector.address), &url)
+    };
+    let plain =
+        Configuration::of(&[&origin]).file("ca.pem", &authority_pem()).file("otlp.token", "Bearer of-the-file\n");
+    let gateway = Gateway::start(&plain.clone().tables(&table("ca = \"ca.pem\"\n"))).await;
+    Client::h1(&gateway).await.get("/secure").await;
+    collector.trace("/secure").await;
+    let (target, headers) = collector.requests().remove(0);
+    assert_eq!(target, "/custom/path");
+    assert_eq!(
+        (&headers["x-team"], &headers["authorization"]),
+        (&"edge".parse().unwrap(), &"Bearer of-the-file".parse().unwrap())
+    );
+    assert!(headers["user-agent"].to_str().unwrap().starts_with("sluice/"), "{headers:?}");
+
+    // Another value of the file is taken without a restart.
+    gateway.put("otlp.token", "Bearer another\n");
+    gateway.hang_up();
+    gateway.log.wait_for_all("reload", 1, |_| true).await;
+    Client::h1(&gateway).await.get("/renewed").await;
+    collector.trace("/renewed").await;
+    assert_eq!(collector.requests().last().unwrap().1["authorization"], "Bearer another");
+
+    // Who is not believed gets nothing.
+    let gateway = Gateway::start(&plain.tables(&table(""))).await;
+    Client::h1(&gateway).await.get("/unbelieved").await;
+    let said = gateway.log.wait_for("traces are not taken", |_| true).await;
+    assert!(said.text("reason").contains("its certificate"), "{said:?}");
 }

@@ -77,9 +77,9 @@ impl Place {
         }
     }
 
-    fn moment(&mut self) -> Moment {
+    fn moment(&mut self) -> Moment<'static> {
         self.now_us += 1_000;
-        Moment { random: self.random.u64(..), now_us: self.now_us }
+        Moment::new(self.random.u64(..), self.now_us)
     }
 
     /// Loads a plugin and asks all its hooks about some exchanges, as a worker does.

@@ -227,11 +227,6 @@ impl Exchange {
             self.now = Instant::now();
         }
     }
-
-    /// A random number for the gateway's own choice.
-    pub(super) fn draw(&mut self) -> u64 {
-        self.watch.as_mut().map_or_else(|| fastrand::u64(..), |watch| watch.draw())
-    }
 }
 
 /// What goes out to the client.

@@ -74,7 +74,7 @@ fn ask(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result<InFlight, Cau
 fn choose(exchange: &mut Exchange, members: &Members) -> Option<InFlight> {
     for _ in 0..members.endpoints.len() {
         let index = {
-            let draw = exchange.draw();
+            let draw = exchange.watch.as_mut().map_or_else(|| fastrand::u64(..), |watch| watch.draw());
             fallback(members, &exchange.tried, draw)?
         };
         if let Ok(chosen) = accept(exchange, members, index, false) {

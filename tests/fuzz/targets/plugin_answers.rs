@@ -60,9 +60,9 @@ fn slot() -> Arc<Slot> {
 }
 
 /// A second later each time: a use that has failed is left out for a while.
-fn moment() -> Moment {
+fn moment() -> Moment<'static> {
     NOW.set(NOW.get() + 100_000_000);
-    Moment { random: 7, now_us: NOW.get() }
+    Moment::new(7, NOW.get())
 }
 
 const FIELDS: [(&str, &str); 4] = [("accept", "a"), ("x-a", "1"), ("x-a", "2"), ("cookie", "a=b")];

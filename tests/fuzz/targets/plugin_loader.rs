@@ -138,7 +138,7 @@ fn check_calls(plugin: &Arc<Plugin>) {
         if slot.fill().is_err() {
             break;
         }
-        let moment = Moment { random: number, now_us: (1 << 50) + number * 100_000_000 };
+        let moment = Moment::new(number, (1 << 50) + number * 100_000_000);
         let mut head = Arc::new(request());
         let mut response = ResponseHead { status: StatusCode::OK, headers: HeaderMap::new(), endpoint: None };
         let ended = Ended { tag: 1, attempts: 1, upstream: Duration::from_millis(1) };

@@ -73,10 +73,8 @@ fn ask(exchange: &mut Exchange, upstream: UpstreamIndex) -> Result<InFlight, Cau
 /// The host's own choice. Another worker may fill an endpoint up in between, hence the loop.
 fn choose(exchange: &mut Exchange, members: &Members) -> Option<InFlight> {
     for _ in 0..members.endpoints.len() {
-        let index = {
-            let draw = exchange.watch.as_mut().map_or_else(|| fastrand::u64(..), |watch| watch.draw());
-            fallback(members, &exchange.tried, draw)?
-        };
+        let draw = exchange.watch.as_mut().map_or_else(|| fastrand::u64(..), |watch| watch.draw());
+        let index = fallback(members, &exchange.tried, draw)?;
         if let Ok(chosen) = accept(exchange, members, index, false) {
             exchange.record.chosen_by = "fallback".into();
             return Some(chosen);

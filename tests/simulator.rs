@@ -261,3 +261,47 @@ fn the_scenarios_of_the_manual_can_be_played() {
         assert!(table.contains("round-robin"), "{}: {table}", scenario.place);
     }
 }
+
+const SESSIONS: &str = r#"
+for = "20s"
+warm-up = "5s"
+arrivals.load = [0.5]
+service.mean = "20ms"
+keys.count = 200
+
+[[endpoint]]
+id = "app"
+count = 4
+servers = 4
+
+[[change]]
+at = "12s"
+endpoints = ["app-1"]
+state = "down"
+
+[[policy]]
+name = "sessions"
+chain = [{ plugin = "sticky-session", config = { cookie = "where" } }, { plugin = "least-connections" }]
+"#;
+
+/// The cookie that one plugin sets comes back and is read by it; who has none is the next one's.
+#[test]
+fn a_chain_keeps_clients_where_they_are_and_balances_those_that_are_new() {
+    let play = Play::of(SESSIONS);
+    let found = play.json(&["sessions", "sticky-session+least-connections", "least-connections"]);
+    let [chain, same, alone] = [0, 1, 2].map(|policy| run(&found, policy));
+    for chain in [chain, same] {
+        // Those of the endpoint that went down, once.
+        assert!(number(&chain["moved"]) < 0.03, "{chain}");
+        assert_eq!(chain["passed"], 0, "the second one has an opinion on all that the first one has none on: {chain}");
+        let moved = number(&chain["changes"][0]["moved"]);
+        assert!((0.1..0.4).contains(&moved), "a fourth of the clients had to go: {chain}");
+        for endpoint in 1..4 {
+            assert!(number(&chain["endpoints"][endpoint]["share"]) > 0.15, "{chain}");
+        }
+    }
+    assert!(number(&alone["moved"]) > 0.5, "{alone}");
+    let plugin = found["policies"][0]["plugin"].as_str().unwrap();
+    assert!(plugin.starts_with("sticky-session ") && plugin.contains(", least-connections "), "{plugin}");
+    assert_eq!(play.said(&["--json"]), play.said(&["--json"]), "the same bytes, whatever is sealed");
+}

@@ -77,7 +77,8 @@ enum Command {
     Simulate {
         /// What is played: docs/simulator.md tells how to write it. TOML, or JSON if its name ends in `.json`.
         scenario: PathBuf,
-        /// A policy: one of the scenario, a built-in plugin, or a file. May be given several times. Default: all of the scenario.
+        /// A policy: one of the scenario, a built-in plugin, or a file; a chain of these with `+` between them. May be given several
+        /// times. Default: all of the scenario.
         #[arg(long, value_name = "NAME|FILE")]
         policy: Vec<String>,
         /// Where random numbers come from, in place of the scenario's.

@@ -139,6 +139,20 @@ impl Rig {
     /// The selection hook on that worker, then the gateway's veto, and its own choice where the plugin has made none. Nothing is
     /// counted as in flight by that.
     pub fn choose(&mut self, worker: usize, head: &Arc<RequestHead>, tried: &[Arc<Endpoint>]) -> Choice {
+        let mut choice = self.ask(worker, head, tried);
+        if choice.endpoint.is_none() && !matches!(choice.said, Ok(Selected::Reject(_))) {
+            choice.endpoint = self.draw(tried);
+        }
+        choice
+    }
+
+    /// The gateway's own choice.
+    pub fn draw(&mut self, tried: &[Arc<Endpoint>]) -> Option<usize> {
+        fallback(&self.stage.members(), tried, self.random.u64(..))
+    }
+
+    /// The selection hook on that worker, then the gateway's veto; where the plugin has made no choice that stands, there is none.
+    pub fn ask(&mut self, worker: usize, head: &Arc<RequestHead>, tried: &[Arc<Endpoint>]) -> Choice {
         let moment = self.moment();
         let members = self.stage.members();
         let slot = self.slot(worker);
@@ -154,9 +168,6 @@ impl Rig {
                 }
             }
             Ok(Selected::Reject(_)) | Err(_) => {}
-        }
-        if endpoint.is_none() && !matches!(said, Ok(Selected::Reject(_))) {
-            endpoint = fallback(&members, tried, self.random.u64(..));
         }
         self.keep();
         Choice { said, refused, endpoint, tag }

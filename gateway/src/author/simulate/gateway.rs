@@ -1,17 +1,20 @@
-//! A gateway as far as choosing goes: a use of the policy with a slot for each worker, what it knows of endpoints from its own
+//! A gateway as far as choosing goes: uses of the policy's plugins with a slot for each worker, what it knows of endpoints from its own
 //! requests, the host's veto and fallback, retries, ejection, health checks. All of these are production's own code on a clock that is
 //! moved by hand; what is left out is the network.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderMap, StatusCode};
+
+use super::chain::{Answer, Chain, Played};
 use super::scenario::{self, Condition, Scenario, State};
-use crate::author::{Rig, Setting, Stage, Workshop};
+use crate::author::{Setting, Stage, Workshop};
 use crate::config::model;
 use crate::endpoint::{CheckVerdict, Endpoint, InFlight, Rules};
 use crate::message::RequestHead;
 use crate::observe::StandingClock;
-use crate::plugin::{Failure, Hook, LoadError, Outcome, OutcomeKind, Plugin, Selected};
+use crate::plugin::{Failure, LoadError, Outcome, OutcomeKind};
 use crate::upstream::{Upstream, fallback};
 
 /// Of an upstream's requests, at most so many per mille are sent once more: the default of configurations.
@@ -39,7 +42,6 @@ pub(super) struct Chosen {
     /// Position among the scenario's endpoints.
     pub(super) backend: usize,
     pub(super) in_flight: InFlight,
-    pub(super) tag: u64,
 }
 
 /// How often a gateway did not go by the policy's first word.
@@ -57,13 +59,13 @@ pub(super) struct Notes {
 /// One gateway.
 #[derive(Debug)]
 pub(super) struct Gateway {
-    rig: Rig,
+    chain: Chain,
+    stage: Arc<Stage>,
     upstream: Arc<Upstream>,
     /// Positions of its members among the scenario's endpoints.
     there: Vec<usize>,
     /// Checks in a row that speak against the verdict, of all endpoints of the scenario.
     against: Vec<u32>,
-    wants_outcomes: bool,
     response_timeout: Duration,
     extra_attempts: u32,
     pub(super) notes: Notes,
@@ -73,19 +75,17 @@ impl Gateway {
     /// The gateway of that number, before anything has happened.
     pub(super) fn new(
         workshop: &Workshop,
-        plugin: &Arc<Plugin>,
-        config: &str,
+        policy: &[Played],
         scenario: &Scenario,
         number: usize,
         clock: &Arc<StandingClock>,
-    ) -> Result<Self, LoadError> {
+    ) -> Result<Self, (usize, LoadError)> {
         let settings = &scenario.health.upstream;
         let rules = Rules { when_all_bad: settings.when_all_bad, slow_start: settings.slow_start };
         let (there, members) = present(scenario, |endpoint, _| endpoint.condition);
         let stage = Stage::new(&settings.name, clock, members, rules);
         let kind = scenario.gateways.get(number);
         let setting = Setting {
-            config: config.to_owned(),
             workers: kind.map_or(1, |kind| kind.workers),
             seed: super::random::stream(scenario.seed, &format!("policy of gateway {number}")).u64(..),
             zone: kind.map_or_else(String::new, |kind| kind.zone.clone()),
@@ -93,11 +93,11 @@ impl Gateway {
         };
         let upstream = Upstream::around(settings, stage.upstream().set.clone(), clock.instant());
         let mut gateway = Self {
-            rig: workshop.rig(plugin, &stage, setting)?,
+            chain: Chain::new(workshop, policy, &stage, &setting)?,
+            stage,
             upstream,
             there,
             against: vec![0; scenario.endpoints.len()],
-            wants_outcomes: plugin.has(Hook::Feedback),
             response_timeout: Duration::from_nanos(scenario.health.response_timeout),
             extra_attempts: scenario.health.extra_attempts,
             notes: Notes::default(),
@@ -115,29 +115,27 @@ impl Gateway {
         worker: usize,
         head: &Arc<RequestHead>,
         tried: &[Arc<Endpoint>],
+        tags: &mut Vec<u64>,
     ) -> Result<Option<Chosen>, Failure> {
-        let choice = self.rig.choose(worker, head, tried);
-        match choice.said? {
-            Selected::Reject(_) => self.notes.rejected += 1,
-            Selected::Pass(_) => self.notes.passed += 1,
-            Selected::Endpoint(..) if choice.refused.is_some() => self.notes.overridden += 1,
-            Selected::Endpoint(..) => {}
-        }
+        let said = self.chain.select(worker, head, tried, tags)?;
+        self.notes.rejected += u64::from(said.rejected);
+        self.notes.passed += u64::from(said.passed);
+        self.notes.overridden += said.overridden;
         let members = self.upstream.set.load();
-        let endpoint = choice.endpoint.and_then(|index| members.endpoints.get(index).zip(self.there.get(index)));
+        let endpoint = said.endpoint.and_then(|index| members.endpoints.get(index).zip(self.there.get(index)));
         // It was not full a moment ago, and nobody else is at work.
         Ok(endpoint.and_then(|(endpoint, backend)| {
             let in_flight = endpoint.enter()?;
             endpoint.attempted();
-            Some(Chosen { backend: *backend, in_flight, tag: choice.tag })
+            Some(Chosen { backend: *backend, in_flight })
         }))
     }
 
     /// An attempt has ended so, after `latency`: what that means for figures, ejection and the policy.
-    pub(super) fn ended(&mut self, worker: usize, chosen: Chosen, reply: Reply, latency: Duration) {
+    pub(super) fn ended(&mut self, worker: usize, chosen: Chosen, reply: Reply, latency: Duration, tags: &[u64]) {
         let endpoint = chosen.in_flight.endpoint().clone();
         drop(chosen.in_flight);
-        let now = self.rig.stage().clock.instant();
+        let now = self.stage.clock.instant();
         let (kind, status) = match reply {
             Reply::Answered => (OutcomeKind::Success, 200),
             Reply::Error => (OutcomeKind::ServerError, 500),
@@ -160,9 +158,28 @@ impl Gateway {
                 self.upstream.failed(&endpoint, || now);
             }
         }
-        if self.wants_outcomes {
-            self.rig.note(worker, &Outcome { endpoint, tag: chosen.tag, kind, status, latency });
-        }
+        self.chain.note(worker, &Outcome { endpoint, tag: 0, kind, status, latency }, tags);
+    }
+
+    /// What the policy adds to an answer, if it asks to see that; without one of an endpoint it is not asked.
+    ///
+    /// # Errors
+    /// How it failed.
+    pub(super) fn respond(
+        &mut self,
+        worker: usize,
+        head: &Arc<RequestHead>,
+        tags: &[u64],
+        (endpoint, reply): (Arc<Endpoint>, Reply),
+        (attempts, took): (u32, Duration),
+    ) -> Result<Option<HeaderMap>, Failure> {
+        let status = match reply {
+            Reply::Answered => StatusCode::OK,
+            Reply::Error => StatusCode::INTERNAL_SERVER_ERROR,
+            Reply::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Reply::Refused | Reply::Reset | Reply::TimedOut => return Ok(None),
+        };
+        self.chain.respond(worker, head, tags, &Answer { endpoint, status, attempts, took })
     }
 
     /// Whether a request is sent once more that was sent so often and ended so; `tried` are all that it was sent to.
@@ -178,7 +195,7 @@ impl Gateway {
 
     /// What production does by the clock.
     pub(super) fn look(&mut self) {
-        self.upstream.look(self.rig.stage().clock.instant());
+        self.upstream.look(self.stage.clock.instant());
     }
 
     /// Hands outcomes to the policy, where it wants them.
@@ -186,25 +203,25 @@ impl Gateway {
     /// # Errors
     /// How it failed.
     pub(super) fn observe(&mut self) -> Result<(), Failure> {
-        if self.wants_outcomes { self.rig.observe() } else { Ok(()) }
+        self.chain.observe()
     }
 
-    /// How often the policy wants to be called, of one worker for all.
-    pub(super) fn tick_period(&self) -> Option<Duration> {
-        self.rig.slot(0).tick_period()
+    /// Which plugins of the policy want to be called, and how often, of one worker for all.
+    pub(super) fn tick_periods(&self) -> impl Iterator<Item = (usize, Duration)> {
+        self.chain.tick_periods()
     }
 
-    /// Calls it.
+    /// Calls one.
     ///
     /// # Errors
     /// How it failed.
-    pub(super) fn tick(&mut self) -> Result<(), Failure> {
-        self.rig.tick()
+    pub(super) fn tick(&mut self, plugin: usize) -> Result<(), Failure> {
+        self.chain.tick(plugin)
     }
 
     /// Asks every endpoint whether it is there; so many answers in a row make another verdict, and the first one makes one at once.
     pub(super) fn check(&mut self, checks: u32, state: impl Fn(usize) -> Option<State>) {
-        let members = self.rig.stage().members();
+        let members = self.stage.members();
         for (endpoint, position) in members.endpoints.iter().zip(&self.there) {
             let is_good = !matches!(state(*position), Some(State::Down | State::Hangs) | None);
             let found = if is_good { CheckVerdict::Good } else { CheckVerdict::Bad };
@@ -216,7 +233,7 @@ impl Gateway {
                 *against = 0;
             }
         }
-        self.rig.stage().refresh();
+        self.stage.refresh();
     }
 
     /// Endpoints have come or gone, or are to get nothing new.
@@ -224,17 +241,17 @@ impl Gateway {
         let (there, members) = present(scenario, |_, position| condition(position));
         if there != self.there {
             self.there = there;
-            self.rig.stage().change(members);
+            self.stage.change(members);
         }
         self.drain(|position| Some(condition(position).state));
     }
 
     fn drain(&mut self, state: impl Fn(usize) -> Option<State>) {
-        let members = self.rig.stage().members();
+        let members = self.stage.members();
         for (endpoint, position) in members.endpoints.iter().zip(&self.there) {
             endpoint.set_drained(state(*position) == Some(State::Draining));
         }
-        self.rig.stage().refresh();
+        self.stage.refresh();
     }
 }
 

@@ -9,6 +9,7 @@ mod arrivals;
 mod backend;
 mod bar;
 mod cache;
+mod chain;
 mod figures;
 mod gateway;
 mod outcome;
@@ -21,11 +22,11 @@ mod table;
 mod world;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub use bar::Bar;
+use chain::Played;
 pub use outcome::{Answers, ChangeSeen, EndpointSeen, Latency, Moment, Outcome, Outcomes, PolicyOutcome};
-use scenario::{Policy, Scenario};
+use scenario::{Link, Policy, Scenario};
 use world::{Stop, World};
 
 use super::workshop::usual_limits;
@@ -38,7 +39,7 @@ use crate::plugin::{Failure, Hook, LoadError, Plugin, builtin};
 pub struct Asked {
     /// The scenario's file.
     pub scenario: PathBuf,
-    /// Policies by name: of the scenario, built-in, or files. None: all of the scenario.
+    /// Policies by name: of the scenario, built-in, or files, several with `+` between them. None: all of the scenario.
     pub policies: Vec<String>,
     /// In place of the scenario's.
     pub seed: Option<u64>,
@@ -59,8 +60,8 @@ pub enum SimulateError {
     #[error("policy {0}: {1}")]
     Policy(String, LoadError),
     /// It has nothing to choose with.
-    #[error("policy {0}: it has no selection hook, so that there is nothing to simulate")]
-    NoSelection(String),
+    #[error("policy {0}: {1} has no selection hook, so that there is nothing to simulate")]
+    NoSelection(String, String),
     /// There is nobody to play.
     #[error("{0}: it has no [[policy]], so that `--policy` is required")]
     Nobody(String),
@@ -96,24 +97,26 @@ pub fn simulate(asked: &Asked, progress: &mut dyn FnMut(f64)) -> Result<Outcomes
     scenario.seed = asked.seed.unwrap_or(scenario.seed);
     let policies = policies(asked, &scenario)?;
     let workshop = Workshop::open(asked.state_dir.clone())?;
-    let loaded: Result<Vec<Arc<Plugin>>, SimulateError> =
+    let loaded: Result<Vec<Vec<Played>>, SimulateError> =
         policies.iter().map(|policy| load(&workshop, policy)).collect();
     let mut outcomes = Vec::with_capacity(policies.len());
     let runs = (policies.len() * scenario.levels.len()) as f64;
-    for (number, (policy, plugin)) in policies.iter().zip(loaded?).enumerate() {
+    for (number, (policy, played)) in policies.iter().zip(loaded?).enumerate() {
         let mut runs_of = Vec::with_capacity(scenario.levels.len());
         for level in &scenario.levels {
             let before = (number * scenario.levels.len() + runs_of.len()) as f64;
-            let world = World::new(&workshop, &plugin, &policy.config, &scenario, *level).map_err(Stop::Refused);
+            let world = World::new(&workshop, &played, &scenario, *level);
+            let world = world.map_err(|(plugin, error)| Stop::Refused(plugin, error));
             let played = world.and_then(|world| world.play(&mut |part| progress((before + part) / runs)));
             let outcome = played.map_err(|stop| stopped(stop, &scenario, policy, level.value))?;
             runs_of.push(Outcome { level: level.value, ..outcome });
         }
-        let said = &plugin.description;
+        let told =
+            |of: fn(&Plugin) -> String| played.iter().map(|(plugin, _)| of(plugin)).collect::<Vec<_>>().join(", ");
         outcomes.push(PolicyOutcome {
             name: policy.name.clone(),
-            plugin: format!("{} {}", said.name, said.version),
-            sha256: plugin.digest.hex(),
+            plugin: told(|plugin| format!("{} {}", plugin.description.name, plugin.description.version)),
+            sha256: told(|plugin| plugin.digest.hex()),
             runs: runs_of,
         });
     }
@@ -146,7 +149,7 @@ fn policies(asked: &Asked, scenario: &Scenario) -> Result<Vec<Policy>, SimulateE
     let mut policies: Vec<Policy> = Vec::with_capacity(asked.policies.len());
     for named in &asked.policies {
         let of_scenario = scenario.policies.iter().find(|policy| policy.name == *named);
-        let plain = || Policy { name: named.clone(), plugin: named.clone(), config: "{}".to_owned(), place: None };
+        let plain = || Policy { name: named.clone(), chain: chain_of(named) };
         let policy = of_scenario.cloned().unwrap_or_else(plain);
         if !policies.iter().any(|other| other.name == policy.name) {
             policies.push(policy);
@@ -155,18 +158,33 @@ fn policies(asked: &Asked, scenario: &Scenario) -> Result<Vec<Policy>, SimulateE
     Ok(policies)
 }
 
-fn load(workshop: &Workshop, policy: &Policy) -> Result<Arc<Plugin>, SimulateError> {
-    let plugin = workshop.load(&policy.plugin, &usual_limits())?;
-    match plugin.has(Hook::Selection) {
-        true => Ok(plugin),
-        false => Err(SimulateError::NoSelection(policy.name.clone())),
+/// A plugin, or several with `+` between them, as long as there is no file of that name.
+fn chain_of(named: &str) -> Vec<Link> {
+    let is_one = Path::new(named).exists();
+    let plugins = if is_one { vec![named] } else { named.split('+').collect() };
+    plugins.into_iter().map(|plugin| Link { plugin: plugin.to_owned(), config: "{}".to_owned(), place: None }).collect()
+}
+
+fn load(workshop: &Workshop, policy: &Policy) -> Result<Vec<Played>, SimulateError> {
+    let mut chain = Vec::with_capacity(policy.chain.len());
+    for link in &policy.chain {
+        let plugin = workshop.load(&link.plugin, &usual_limits())?;
+        if !plugin.has(Hook::Selection) {
+            return Err(SimulateError::NoSelection(policy.name.clone(), link.plugin.clone()));
+        }
+        chain.push((plugin, link.config.clone()));
     }
+    Ok(chain)
 }
 
 /// Where the scenario has the policy's configuration, what is wrong with that has its line.
 fn stopped(stop: Stop, scenario: &Scenario, policy: &Policy, level: f64) -> SimulateError {
-    match (stop, &policy.place) {
-        (Stop::Refused(LoadError::Configure(issues)), Some(place)) => {
+    let place = match &stop {
+        Stop::Refused(plugin, _) => policy.chain.get(*plugin).and_then(|link| link.place.as_ref()),
+        Stop::Failed(..) => None,
+    };
+    match (stop, place) {
+        (Stop::Refused(_, LoadError::Configure(issues)), Some(place)) => {
             let problem = |issue: crate::plugin::Issue| -> Problem {
                 let (at, rest) = scenario.places.below(&place.key("config"), &issue.at);
                 let rest = if rest.is_empty() { String::new() } else { format!("{rest}: ") };
@@ -174,7 +192,7 @@ fn stopped(stop: Stop, scenario: &Scenario, policy: &Policy, level: f64) -> Simu
             };
             Problems::new(issues.into_iter().map(problem).collect()).into()
         }
-        (Stop::Refused(error), _) => SimulateError::Policy(policy.name.clone(), error),
+        (Stop::Refused(_, error), _) => SimulateError::Policy(policy.name.clone(), error),
         (Stop::Failed(now, failure), _) => SimulateError::Failed {
             name: policy.name.clone(),
             seconds: now as f64 / scenario::SECOND,

@@ -1,6 +1,7 @@
 //! The requests of a run: whose each is, what it asks for, how much work it is, and which gateway and worker get it. All of it is drawn
 //! when it comes, from streams of its own, so that every policy meets the same requests.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub(super) struct Requests<'s> {
     work: Rng,
     place: Rng,
     heads: Vec<Option<Arc<RequestHead>>>,
+    /// The cookies of clients that have some, by key.
+    jars: HashMap<u32, BTreeMap<String, String>>,
 }
 
 impl<'s> Requests<'s> {
@@ -52,6 +55,7 @@ impl<'s> Requests<'s> {
             work: stream(*seed, "work"),
             place: stream(*seed, "gateways"),
             heads: vec![None; keys.count.min(MOST_KEPT) as usize],
+            jars: HashMap::new(),
         }
     }
 
@@ -85,20 +89,49 @@ impl<'s> Requests<'s> {
             client: recorded.client.unwrap_or(plain.client),
             body: Bytes::new(),
         };
-        Request { key: recorded.key, head: asked.head(), work, gateway, worker }
+        let head = with_cookies(asked, self.jars.get(&recorded.key)).head();
+        Request { key: recorded.key, head, work, gateway, worker }
+    }
+
+    /// The client of that key keeps the cookies that an answer sets, and sends them from then on.
+    pub(super) fn take_cookies(&mut self, key: u32, answer: &HeaderMap) {
+        for set in answer.get_all(header::SET_COOKIE) {
+            let text = String::from_utf8_lossy(set.as_bytes()).into_owned();
+            let mut parts = text.split(';').map(str::trim);
+            let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { continue };
+            let jar = self.jars.entry(key).or_default();
+            if parts.any(|attribute| attribute.eq_ignore_ascii_case("max-age=0")) {
+                jar.remove(name);
+            } else {
+                jar.insert(name.to_owned(), value.to_owned());
+            }
+            if let Some(kept) = self.heads.get_mut(key as usize) {
+                *kept = None;
+            }
+        }
     }
 
     fn head(&mut self, key: u32) -> Arc<RequestHead> {
-        let place = &self.scenario.keys.place;
+        let (place, jar) = (&self.scenario.keys.place, self.jars.get(&key));
+        let made = || with_cookies(asked(key, place), jar).head();
         match self.heads.get_mut(key as usize) {
-            Some(kept) => kept.get_or_insert_with(|| head(key, place)).clone(),
-            None => head(key, place),
+            Some(kept) => kept.get_or_insert_with(made).clone(),
+            None => made(),
         }
     }
 }
 
+/// With the cookies that its client has besides.
+fn with_cookies(asked: Asked, jar: Option<&BTreeMap<String, String>>) -> Asked {
+    let pairs: Vec<String> = jar.into_iter().flatten().map(|(name, value)| format!("{name}={value}")).collect();
+    match HeaderValue::try_from(pairs.join("; ")) {
+        Ok(cookies) if !pairs.is_empty() => asked.field(header::COOKIE, cookies),
+        _ => asked,
+    }
+}
+
 /// Of the client of that key, 10.0.0.0 and so on: every key has an address of its own.
-fn head(key: u32, place: &KeyPlace) -> Arc<RequestHead> {
+fn asked(key: u32, place: &KeyPlace) -> Asked {
     let client = IpAddr::V4(Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + key));
     let mut asked = Asked::default().of(client);
     let target = match place {
@@ -117,8 +150,8 @@ fn head(key: u32, place: &KeyPlace) -> Arc<RequestHead> {
         _ => None,
     };
     match field {
-        Some((name, value)) => asked.field(name, value).head(),
-        None => asked.head(),
+        Some((name, value)) => asked.field(name, value),
+        None => asked,
     }
 }
 
@@ -136,7 +169,7 @@ mod tests {
             (KeyPlace::Cookie("user".into()), "/", "cookie: user=300"),
         ];
         for (place, target, field) in cases {
-            let head = head(300, &place);
+            let head = asked(300, &place).head();
             let fields: Vec<String> =
                 head.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
             let told = (head.client.to_string(), head.target.as_str(), fields.join(", "));

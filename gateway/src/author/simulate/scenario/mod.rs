@@ -186,11 +186,18 @@ pub(super) struct Change {
 #[derive(Debug, Clone)]
 pub(super) struct Policy {
     pub(super) name: String,
+    /// Its plugins in order; at least one.
+    pub(super) chain: Vec<Link>,
+}
+
+/// A plugin of a policy.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
     /// A built-in plugin, or a file with its folder.
     pub(super) plugin: String,
     /// JSON text.
     pub(super) config: String,
-    /// Where it stands in the file; none: named on the command line.
+    /// Where it stands in the scenario; none: named on the command line.
     pub(super) place: Option<KeyPath>,
 }
 

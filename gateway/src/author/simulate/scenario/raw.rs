@@ -218,6 +218,20 @@ pub(super) struct Change {
 pub(super) struct Policy {
     /// What it is called here and in the report.
     pub(super) name: Name,
+    /// A built-in plugin, or the file of one. This or `chain`.
+    pub(super) plugin: Option<String>,
+    /// Its configuration, as in configurations.
+    #[serde(default = "no_config")]
+    pub(super) config: serde_json::Value,
+    /// Several plugins in order, as in an upstream's `selection`: the first that has an opinion wins.
+    #[serde(default)]
+    pub(super) chain: Vec<Link>,
+}
+
+/// A plugin of a chain.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Link {
     /// A built-in plugin, or the file of one.
     pub(super) plugin: String,
     /// Its configuration, as in configurations.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::raw::{self, State};
 use super::{
-    Cache, Condition, Endpoint, Gateway, Health, KeyPlace, Keys, Level, Network, Policy, Process, SECOND, Scenario,
+    Cache, Condition, Endpoint, Gateway, Health, KeyPlace, Keys, Level, Link, Network, Policy, Process, SECOND,
+    Scenario,
 };
 use crate::config::{KeyPath, Places, Problem, Problems, Share, Time, model};
 
@@ -166,18 +167,36 @@ impl<'a> Resolver<'a> {
             if policies.iter().any(|other| other.name == name) {
                 self.add(&here.key("name"), format!("another policy is called {name:?}"));
             }
-            let is_built_in = built_in.contains(&policy.plugin.as_str());
-            let file = self.folder.join(&policy.plugin);
-            if !is_built_in && !file.is_file() {
-                let known = built_in.join(", ");
-                let message =
-                    format!("{}: no such file, and no built-in plugin either (those are {known})", file.display());
-                self.add(&here.key("plugin"), message);
-            }
-            let plugin = if is_built_in { policy.plugin } else { file.display().to_string() };
-            policies.push(Policy { name, plugin, config: policy.config.to_string(), place: Some(here) });
+            let chain = match (policy.plugin, policy.chain) {
+                (Some(plugin), links) if links.is_empty() => {
+                    vec![self.link(raw::Link { plugin, config: policy.config }, here, built_in)]
+                }
+                (None, links) if !links.is_empty() => {
+                    let at = |position| here.key("chain").index(position);
+                    let links = links.into_iter().enumerate();
+                    links.map(|(position, link)| self.link(link, at(position), built_in)).collect()
+                }
+                _ => {
+                    self.add(&here, "expected one of plugin, chain");
+                    Vec::new()
+                }
+            };
+            policies.push(Policy { name, chain });
         }
         policies
+    }
+
+    fn link(&mut self, link: raw::Link, here: KeyPath, built_in: &[&str]) -> Link {
+        let is_built_in = built_in.contains(&link.plugin.as_str());
+        let file = self.folder.join(&link.plugin);
+        if !is_built_in && !file.is_file() {
+            let known = built_in.join(", ");
+            let message =
+                format!("{}: no such file, and no built-in plugin either (those are {known})", file.display());
+            self.add(&here.key("plugin"), message);
+        }
+        let plugin = if is_built_in { link.plugin } else { file.display().to_string() };
+        Link { plugin, config: link.config.to_string(), place: Some(here) }
     }
 }
 

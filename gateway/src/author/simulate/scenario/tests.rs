@@ -67,6 +67,12 @@ fn every_mistake_has_its_line() {
         ("[[change]]\nat = \"5s\"\nendpoints = [\"a\"]\n", (11, "nothing changes")),
         ("[[change]]\nat = \"15s\"\narrivals = 2\n", (12, "it is over by then")),
         ("[[policy]]\nname = \"p\"\nplugin = \"rundom\"\n", (13, "no such file, and no built-in plugin")),
+        ("[[policy]]\nname = \"p\"\n", (11, "expected one of plugin, chain")),
+        ("[[policy]]\nname = \"p\"\nplugin = \"random\"\nchain = [{ plugin = \"random\" }]\n", (11, "expected one of")),
+        (
+            "[[policy]]\nname = \"p\"\nchain = [{ plugin = \"random\" }, { plugin = \"rundom\" }]\n",
+            (13, "no such file"),
+        ),
         (
             "[[policy]]\nname = \"p\"\nplugin = \"random\"\n[[policy]]\nname = \"p\"\nplugin = \"random\"\n",
             (15, "another policy"),

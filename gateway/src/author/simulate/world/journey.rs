@@ -16,7 +16,16 @@ const PAUSE: u64 = 1_000_000;
 #[expect(clippy::indexing_slicing, reason = "positions come from the scenario, and places from the list itself")]
 impl World<'_> {
     pub(super) fn come(&mut self, request: Request, client: Option<usize>) -> Result<(), Failure> {
-        let live = Live { request, came: self.now, attempts: 0, tried: Vec::new(), attempt: None, waited: 0, client };
+        let live = Live {
+            request,
+            came: self.now,
+            attempts: 0,
+            tried: Vec::new(),
+            attempt: None,
+            tags: Vec::new(),
+            waited: 0,
+            client,
+        };
         let place = self.free.pop().unwrap_or(self.places.len());
         if place == self.places.len() {
             self.places.push(Place::default());
@@ -30,7 +39,7 @@ impl World<'_> {
         let Place { number, live: Some(live) } = &mut self.places[place] else { return Ok(()) };
         let ticket = Ticket { place, number: *number };
         let gateway = &mut self.gateways[live.request.gateway];
-        let Some(chosen) = gateway.choose(live.request.worker, &live.request.head, &live.tried)? else {
+        let Some(chosen) = gateway.choose(live.request.worker, &live.request.head, &live.tried, &mut live.tags)? else {
             self.finish(place, last);
             return Ok(());
         };
@@ -127,13 +136,18 @@ impl World<'_> {
         let backend = chosen.backend;
         self.figures.back(backend, live.came, self.now, reply);
         let gateway = &mut self.gateways[live.request.gateway];
+        let (endpoint, took) = (chosen.in_flight.endpoint().clone(), Duration::from_nanos(self.now - sent));
         if reply != Reply::Answered {
-            live.tried.push(chosen.in_flight.endpoint().clone());
+            live.tried.push(endpoint.clone());
         }
-        gateway.ended(live.request.worker, chosen, reply, Duration::from_nanos(self.now - sent));
+        let Request { worker, key, head, .. } = &live.request;
+        gateway.ended(*worker, chosen, reply, took, &live.tags);
         if reply != Reply::Answered && gateway.sends_again(reply, live.attempts, &live.tried) {
             live.waited = 0;
             return self.send(ticket.place, Some((reply, backend)));
+        }
+        if let Some(fields) = gateway.respond(*worker, head, &live.tags, (endpoint, reply), (live.attempts, took))? {
+            self.requests.take_cookies(*key, &fields);
         }
         self.finish(ticket.place, Some((reply, backend)));
         Ok(())

@@ -13,6 +13,7 @@ use fastrand::Rng;
 use super::agenda::Agenda;
 use super::arrivals::Arrivals;
 use super::backend::{Backend, Ticket};
+use super::chain::Played;
 use super::figures::Figures;
 use super::gateway::{Chosen, Gateway, Reply};
 use super::outcome::Outcome;
@@ -22,7 +23,7 @@ use super::scenario::{Level, Process, Scenario};
 use crate::author::{BEGINNING, Workshop};
 use crate::endpoint::Endpoint;
 use crate::observe::StandingClock;
-use crate::plugin::{Failure, LoadError, Plugin};
+use crate::plugin::{Failure, LoadError};
 
 /// Between two looks at endpoints, and two hand-overs of outcomes: as in production.
 const LOOK: u64 = 50_000_000;
@@ -32,8 +33,8 @@ const REPORT: u64 = 8_192;
 /// Why a run did not come to its end.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The policy does not take its configuration.
-    Refused(LoadError),
+    /// A plugin of the policy, by its position, does not take its configuration.
+    Refused(usize, LoadError),
     /// The policy has failed after so many nanoseconds.
     Failed(u64, Failure),
 }
@@ -53,7 +54,8 @@ enum Event {
     Change(usize),
     Look,
     Check,
-    Tick(usize),
+    /// A plugin of a gateway wants to be called, so often.
+    Tick(usize, usize, u64),
 }
 
 /// Where a request is.
@@ -72,6 +74,8 @@ struct Live {
     attempts: u32,
     tried: Vec<Arc<Endpoint>>,
     attempt: Option<(Chosen, u64, Where)>,
+    /// What the plugins have attached, by their positions.
+    tags: Vec<u64>,
     waited: u64,
     client: Option<usize>,
 }
@@ -110,13 +114,12 @@ impl<'s> World<'s> {
     /// Before anything has happened.
     pub(super) fn new(
         workshop: &Workshop,
-        plugin: &Arc<Plugin>,
-        config: &str,
+        policy: &[Played],
         scenario: &'s Scenario,
         level: Level,
-    ) -> Result<Self, LoadError> {
+    ) -> Result<Self, (usize, LoadError)> {
         let clock = StandingClock::at(BEGINNING);
-        let gateway = |number| Gateway::new(workshop, plugin, config, scenario, number, &clock);
+        let gateway = |number| Gateway::new(workshop, policy, scenario, number, &clock);
         let gateways: Result<Vec<_>, _> = (0..scenario.gateways.len()).map(gateway).collect();
         let keys = match &scenario.process {
             Process::Recorded(recording) => recording.keys,
@@ -170,8 +173,9 @@ impl<'s> World<'s> {
             self.agenda.note(0, Event::Check);
         }
         for (number, gateway) in self.gateways.iter().enumerate() {
-            if let Some(period) = gateway.tick_period() {
-                self.agenda.note(period.as_nanos() as u64, Event::Tick(number));
+            for (plugin, period) in gateway.tick_periods() {
+                let period = period.as_nanos() as u64;
+                self.agenda.note(period, Event::Tick(number, plugin, period));
             }
         }
         for client in 0..self.clients.len() {
@@ -260,11 +264,9 @@ impl<'s> World<'s> {
                 self.gateways.iter_mut().for_each(|gateway| gateway.check(checks, state));
                 self.again(self.scenario.health.check_every, Event::Check);
             }
-            Event::Tick(number) => {
-                self.gateways[number].tick()?;
-                if let Some(period) = self.gateways[number].tick_period() {
-                    self.again(period.as_nanos() as u64, Event::Tick(number));
-                }
+            Event::Tick(number, plugin, period) => {
+                self.gateways[number].tick(plugin)?;
+                self.again(period, Event::Tick(number, plugin, period));
             }
         }
         Ok(())

@@ -1,7 +1,10 @@
 //! Endpoints that the configuration does not name: they come and go while traffic flows, what is bad changes nothing, and nobody
 //! loses a request.
 
+mod consul;
+mod dns;
 mod file;
+mod http;
 
 use std::fmt::Write;
 

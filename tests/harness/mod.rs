@@ -17,6 +17,7 @@ pub mod guests;
 pub mod h2_origin;
 pub mod load;
 pub mod log;
+pub mod names;
 #[cfg(target_os = "linux")]
 pub mod network;
 pub mod origin;
@@ -24,6 +25,7 @@ pub mod process;
 pub mod raw;
 pub mod scrape;
 pub mod script;
+pub mod service;
 pub mod speaks;
 pub mod statistics;
 pub mod streams;

@@ -1,21 +1,20 @@
-//! Where members are found, from the file's shape to the model; and lists of endpoints that stand elsewhere, read by the same rules
-//! as those of the configuration.
+//! Where members are found, from the file's shape to the model.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use http::Uri;
 
 use super::key_path::KeyPath;
-use super::model::{Discover, Endpoint, Finder};
+use super::model::{Consistency, Consul, Discover, Dns, Families, Finder, Http, Service};
 use super::problem::Report;
-use super::schema::schema_of;
-use super::upstreams::endpoints;
-use super::{Format, Problems, parse, problem_of_file, raw, shape};
+use super::raw;
+use super::resolve::existing_file;
+use super::upstreams::tls as tls_of;
 
-/// Most endpoints of an upstream that are found elsewhere. More are a mistake, most likely, and would cost each request.
-pub const MOST_FOUND: usize = 10_000;
+/// Where the DNS is asked if nothing else is said.
+const DNS_PORT: u16 = 53;
 
 /// Exactly one source must be named; a problem leaves it out.
 pub(super) fn discover(
@@ -24,11 +23,15 @@ pub(super) fn discover(
     at: &KeyPath,
     report: &mut Report<'_>,
 ) -> Option<Arc<Discover>> {
-    // It may come later, written by whoever knows.
+    // A file may come later, written by whoever knows.
     let file = raw.file.map(|path| Finder::File(base_dir.join(path)));
-    let mut named = [("file", file)].into_iter().filter_map(|(key, source)| Some((key, source?)));
+    let dns = raw.dns.map(|raw| Finder::Dns(dns(raw, &at.key("dns"), report)));
+    let http = raw.http.map(|raw| Finder::Http(http(raw, base_dir, &at.key("http"), report)));
+    let consul = raw.consul.map(|raw| Finder::Consul(consul(raw, base_dir, &at.key("consul"), report)));
+    let all = [("file", file), ("dns", dns), ("http", http), ("consul", consul)];
+    let mut named = all.into_iter().filter_map(|(key, source)| Some((key, source?)));
     let Some((_, source)) = named.next() else {
-        report.add(at, "expected who is asked: `file`");
+        report.add(at, "expected who is asked: `file`, `dns`, `http` or `consul`");
         return None;
     };
     for (key, _) in named {
@@ -37,105 +40,105 @@ pub(super) fn discover(
     Some(Arc::new(Discover { source, wait: raw.wait.0 }))
 }
 
-/// Reads a list of endpoints: a table with nothing but `endpoints`, or in JSON the list itself. `display_name` is what problems call
-/// it.
-///
-/// # Errors
-/// Everything that is wrong with it.
-pub fn read_endpoints(text: &str, format: Format, display_name: &str) -> Result<Vec<Endpoint>, Problems> {
-    // Made once: what is read often, is.
-    static TABLE: LazyLock<Json> = LazyLock::new(schema_of::<raw::Endpoints>);
-    static LIST: LazyLock<Json> = LazyLock::new(schema_of::<Vec<raw::Endpoint>>);
-    let is_list = format == Format::Json && text.trim_ascii_start().starts_with('[');
-    match is_list {
-        true => read(text, format, display_name, &LIST, &KeyPath::root(), |list: Vec<raw::Endpoint>| list),
-        false => {
-            let at = KeyPath::root().key("endpoints");
-            read(text, format, display_name, &TABLE, &at, |table: raw::Endpoints| table.endpoints)
+fn dns(raw: raw::Dns, at: &KeyPath, report: &mut Report<'_>) -> Dns {
+    let whole = raw.name.strip_suffix('.').unwrap_or(&raw.name);
+    let is_label = |label: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        (1..=63).contains(&label.len()) && label.chars().all(known)
+    };
+    if whole.len() > 253 || !whole.split('.').all(is_label) {
+        report.add(&at.key("name"), format!("expected a name like \"app.internal\", found {:?}", raw.name));
+    }
+    let mut servers = Vec::with_capacity(raw.servers.len());
+    for (index, text) in raw.servers.iter().enumerate() {
+        let alone = || text.parse::<IpAddr>().map(|address| SocketAddr::new(address, DNS_PORT));
+        match text.parse::<SocketAddr>().or_else(|_| alone()) {
+            Ok(server) => servers.push(server),
+            Err(_) => {
+                let message = format!("expected an IP address like \"10.0.0.2\" or \"10.0.0.2:5353\", found {text:?}");
+                report.add(&at.key("servers").index(index), message);
+            }
         }
+    }
+    if raw.least_ttl > raw.most_ttl {
+        report.add(&at.key("least-ttl"), format!("more than `most-ttl`, which is {}", raw.most_ttl));
+    }
+    Dns {
+        name: raw.name,
+        port: raw.port,
+        servers,
+        families: match raw.families {
+            raw::Families::Any => Families::Any,
+            raw::Families::Ipv4 => Families::Ipv4,
+            raw::Families::Ipv6 => Families::Ipv6,
+        },
+        least_ttl: raw.least_ttl.0,
+        most_ttl: raw.most_ttl.0.max(raw.least_ttl.0),
     }
 }
 
-fn read<T: DeserializeOwned>(
-    text: &str,
-    format: Format,
-    display_name: &str,
-    schema: &Json,
-    at: &KeyPath,
-    list: impl FnOnce(T) -> Vec<raw::Endpoint>,
-) -> Result<Vec<Endpoint>, Problems> {
-    let places = parse(text, format, display_name)?;
-    let count = places.members(at);
-    if count > MOST_FOUND {
-        let message = format!("{count} endpoints, {MOST_FOUND} at most");
-        return Err(Problems(vec![places.problem(at, message)]));
+fn http(raw: raw::Http, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> Http {
+    let asked = Asked { url: &raw.url, token_file: raw.token_file.as_deref(), tls: raw.tls };
+    let (service, path) = asked.service(base_dir, at, report);
+    Http { service, path, interval: raw.interval.0, timeout: raw.timeout.0 }
+}
+
+fn consul(raw: raw::Consul, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> Consul {
+    let asked = Asked { url: &raw.url, token_file: raw.token_file.as_deref(), tls: raw.tls };
+    let (service, path) = asked.service(base_dir, at, report);
+    if path != "/" {
+        report.add(&at.key("url"), format!("nothing stands behind the host here, found {path:?}"));
     }
-    let mut report = Report::new(&places);
-    let fitted = shape::fit(places.document(), schema, &KeyPath::root(), &mut report);
-    report.shape_is_done();
-    let shaped = serde_json::from_value(fitted).map_err(|error| problem_of_file(display_name, 0, error.to_string()))?;
-    let endpoints = endpoints(list(shaped), at, &mut report);
-    let found = report.finish();
-    match found.is_empty() {
-        true => Ok(endpoints),
-        false => Err(Problems::new(found.into_iter().map(|(_, problem)| problem).collect())),
+    if raw.service.is_empty() {
+        report.add(&at.key("service"), "expected the name of a service");
+    }
+    Consul {
+        service,
+        name: raw.service,
+        tags: raw.tags,
+        datacenter: raw.datacenter,
+        consistency: match raw.consistency {
+            raw::Consistency::Default => Consistency::Default,
+            raw::Consistency::Stale => Consistency::Stale,
+            raw::Consistency::Consistent => Consistency::Consistent,
+        },
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What is said of a service.
+struct Asked<'a> {
+    url: &'a str,
+    token_file: Option<&'a Path>,
+    tls: Option<raw::UpstreamTls>,
+}
 
-    #[test]
-    fn a_list_is_read_from_toml_from_json_and_without_a_name() {
-        let texts = [
-            (Format::Toml, "[[endpoints]]\naddress = \"a:1\"\nweight = 3\n[[endpoints]]\nid = 'two'\naddress = 'b:2'"),
-            (Format::Json, r#"{"endpoints": [{"address": "a:1", "weight": 3}, {"id": "two", "address": "b:2"}]}"#),
-            (Format::Json, "\n [{\"address\": \"a:1\", \"weight\": 3}, {\"id\": \"two\", \"address\": \"b:2\"}]"),
-        ];
-        for (format, text) in texts {
-            let found = read_endpoints(text, format, "list").expect("a good list");
-            let seen: Vec<_> = found.iter().map(|one| (&*one.id, &*one.address, one.weight)).collect();
-            assert_eq!(seen, [("a:1", "a:1", 3), ("two", "b:2", 1)], "{text}");
+impl Asked<'_> {
+    /// The service, and path and query of its URL.
+    fn service(self, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> (Service, String) {
+        let url = self.url.parse::<Uri>().ok().filter(|_| !self.url.contains(['#', '@']));
+        let parts = url.as_ref().and_then(|url| Some((url.scheme_str()?, url.authority()?, url.path_and_query())));
+        let parts = parts.filter(|(scheme, ..)| ["http", "https"].contains(scheme));
+        let Some((scheme, authority, path)) = parts else {
+            // It may have a secret in it.
+            report
+                .add(&at.key("url"), "expected a URL like \"https://registry.internal/app\", without user or fragment");
+            return (
+                Service { address: String::new(), host: String::new(), tls: None, token_file: None },
+                "/".to_owned(),
+            );
+        };
+        let (is_secure, tls_at) = (scheme == "https", at.key("tls"));
+        if !is_secure && self.tls.is_some() {
+            report.add(&tls_at, "means nothing for a URL of `http`");
         }
-        for (format, text) in [(Format::Toml, "endpoints = []"), (Format::Json, "[]")] {
-            assert_eq!(read_endpoints(text, format, "list"), Ok(Vec::new()), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_bad_list_says_line_and_key() {
-        let cases = [
-            (Format::Toml, "", "list: endpoints: this key is required"),
-            (
-                Format::Toml,
-                "endpoints = [\n{ address = 'a' }]",
-                "list:2: endpoints[0].address: expected a host and a port",
-            ),
-            (Format::Toml, "endpoints = []\nmore = 1", "list:2: more: unknown key \"more\"; known here: endpoints"),
-            (
-                Format::Json,
-                "[{\"address\": \"a:1\"},\n{\"address\": \"a:1\"}]",
-                "list:2: [1].address: another endpoint",
-            ),
-            (Format::Json, "[\n{\"address\": \"a:1\", \"weight\": 0}]", "list:2: [0].weight: expected a whole number"),
-            (Format::Json, "[\n", "list:2: EOF"),
-            (Format::Json, "7", "list: expected a table, found the number 7"),
-            (Format::Json, "[7]", "list:1: [0]: expected a table"),
-        ];
-        for (format, text, expected) in cases {
-            let problems = read_endpoints(text, format, "list").expect_err(text);
-            assert!(problems.to_string().starts_with(expected), "{text}: {problems}");
-        }
-    }
-
-    #[test]
-    fn a_long_list_is_read_in_time_that_grows_with_it() {
-        let entry = |number: usize| format!("{{\"address\": \"10.0.{}.{}:80\"}}", number / 250, number % 250);
-        let text = format!("[{}]", (0..10_000).map(entry).collect::<Vec<_>>().join(","));
-        assert_eq!(read_endpoints(&text, Format::Json, "list").map(|found| found.len()), Ok(MOST_FOUND));
-        let more = text.replacen('[', "[{\"address\": \"a:1\"},", 1);
-        let problems = read_endpoints(&more, Format::Json, "list").expect_err("one more");
-        assert_eq!(problems.to_string(), "list: 10001 endpoints, 10000 at most");
+        let tls = self.tls.or_else(|| is_secure.then(raw::UpstreamTls::default));
+        let port = authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        let service = Service {
+            address: format!("{}:{port}", authority.host()),
+            host: authority.to_string(),
+            tls: tls.map(|raw| tls_of(raw, base_dir, &tls_at, report)),
+            token_file: self.token_file.map(|file| existing_file(file, base_dir, &at.key("token-file"), report)),
+        };
+        (service, path.map_or("/", |path| path.as_str()).to_owned())
     }
 }

@@ -11,6 +11,7 @@ mod bounds;
 mod discover;
 mod document;
 mod editor;
+mod found;
 mod health;
 mod key_path;
 mod limits;
@@ -42,9 +43,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-pub use discover::{MOST_FOUND, read_endpoints};
 use document::Node;
 pub use editor::schema_with;
+pub use found::{MOST_FOUND, endpoint_address, read_endpoints};
 pub use key_path::KeyPath;
 use model::Config;
 pub use places::Places;

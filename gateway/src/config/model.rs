@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 pub use super::limits::{Limits, MinimumRate, PerClient};
 use super::{KeyPath, Places};
-pub use discover::{Discover, Finder};
+pub use discover::{Consistency, Consul, Discover, Dns, Families, Finder, Http, Service};
 pub use health::{Check, Ejection, Health, HttpCheck, Statuses, SuccessRate};
 
 mod bounds;
@@ -452,6 +452,22 @@ pub struct Endpoint {
     pub max_in_flight: Option<u32>,
     /// Finishes what it has and gets no new sessions.
     pub draining: bool,
+}
+
+impl Endpoint {
+    /// One at that address, and called by it; all else by default.
+    pub fn at(address: &str) -> Self {
+        Self {
+            id: address.into(),
+            address: address.into(),
+            weight: 1,
+            priority: 0,
+            zone: String::new(),
+            labels: BTreeMap::new(),
+            max_in_flight: None,
+            draining: false,
+        }
+    }
 }
 
 /// What to do when no endpoint may be chosen.

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use bounds::{Queue, RateKey, Retry, RetryCause, RouteLimits};
-pub(super) use discover::{Discover, Endpoints};
+pub(super) use discover::{Consistency, Consul, Discover, Dns, Endpoints, Families, Http};
 pub(super) use health::{CheckKind, Ejection, Health};
 pub(super) use listener::{ClientCertificate, ClientFact, ClientProtocol, Listener, Tls, UnderscoreHeaders};
 pub(super) use plugin::{InlineUse, OnError, Plugin, PluginLimits, Use, UseHere};

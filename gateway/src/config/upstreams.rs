@@ -77,7 +77,8 @@ pub(super) fn upstreams(
     upstreams
 }
 
-fn tls(raw: raw::UpstreamTls, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> UpstreamTls {
+/// TLS of the gateway's own connections.
+pub(super) fn tls(raw: raw::UpstreamTls, base_dir: &Path, at: &KeyPath, report: &mut Report<'_>) -> UpstreamTls {
     let mut file = |key, path: &Path| existing_file(path, base_dir, &at.key(key), report);
     let ca = raw.ca.as_deref().map(|path| file("ca", path));
     let certificate = raw.certificate.as_deref().map(|path| file("certificate", path));

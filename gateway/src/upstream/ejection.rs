@@ -25,6 +25,7 @@ impl Upstream {
     /// `endpoint` gave no answer, or one that makes no sense; it is taken out if that was one too many. Nobody looks at the clock
     /// otherwise.
     pub fn failed(&self, endpoint: &Arc<Endpoint>, now: impl Fn() -> Instant) {
+        self.trouble.notify_one();
         let (limit, failures) = (self.ejection.consecutive_failures, endpoint.gave_nothing());
         if limit > 0 && failures >= limit {
             self.eject(endpoint, Fault::Failures, now(), || format!("no answer to {failures} requests in a row"));

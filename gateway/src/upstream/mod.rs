@@ -14,6 +14,8 @@ mod way;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use tokio::sync::Notify;
+
 pub use budget::Budget;
 pub use choice::{Refused, admit, any_full, fallback};
 pub use connection::{ConnectError, Ends, OWN_CONNECTION, SendError, Stream};
@@ -38,6 +40,8 @@ pub struct Upstream {
     pub way: Arc<Way>,
     /// How many requests may be sent once more.
     pub budget: Arc<Budget>,
+    /// Told when a request had no success with an endpoint, for whoever finds them.
+    pub trouble: Arc<Notify>,
     /// How many requests it may have; none: as many as come.
     pub load: Option<Load>,
     ejection: model::Ejection,
@@ -91,6 +95,7 @@ impl Upstream {
             set,
             way,
             budget: before.map_or_else(|| Budget::since(now).into(), |before| before.budget.clone()),
+            trouble: before.map(|before| before.trouble.clone()).unwrap_or_default(),
             load: Load::new(settings, before.and_then(|before| before.load.as_ref())),
             ejection: settings.ejection.clone(),
             counting: Counting::since(now).into(),

@@ -16,6 +16,8 @@ fn folder() -> tempfile::TempDir {
         "keys/previous",
         "keys/admin",
         "keys/otlp",
+        "keys/registry",
+        "keys/consul",
         "certs/site.pem",
         "certs/site.key",
         "certs/clients.pem",
@@ -342,7 +344,55 @@ fn the_example_becomes_the_model() {
         reported_load: None,
         ..next.clone()
     };
-    assert_eq!(config.upstreams, [app, next, search]);
+    let found_by = |name: &str, source| Upstream {
+        name: name.into(),
+        discover: Some(Arc::new(Discover { source, wait: seconds(5) })),
+        ..search.clone()
+    };
+    let dns = found_by(
+        "found-by-dns",
+        Finder::Dns(Dns {
+            name: "_http._tcp.app.internal.".to_owned(),
+            port: None,
+            servers: vec!["10.0.0.2:53".parse().unwrap()],
+            families: Families::Any,
+            least_ttl: seconds(1),
+            most_ttl: seconds(300),
+        }),
+    );
+    let http = found_by(
+        "found-by-http",
+        Finder::Http(Http {
+            service: Service {
+                address: "registry.internal:443".to_owned(),
+                host: "registry.internal".to_owned(),
+                tls: Some(UpstreamTls {
+                    server_name: Some("registry.internal".to_owned()),
+                    ..next.tls.clone().unwrap()
+                }),
+                token_file: Some(in_folder("keys/registry")),
+            },
+            path: "/lists/app".to_owned(),
+            interval: seconds(10),
+            timeout: seconds(5),
+        }),
+    );
+    let consul = found_by(
+        "found-by-consul",
+        Finder::Consul(Consul {
+            service: Service {
+                address: "127.0.0.1:8500".to_owned(),
+                host: "127.0.0.1:8500".to_owned(),
+                tls: None,
+                token_file: Some(in_folder("keys/consul")),
+            },
+            name: "app".to_owned(),
+            tags: vec!["v2".to_owned()],
+            datacenter: Some("dc1".to_owned()),
+            consistency: Consistency::Stale,
+        }),
+    );
+    assert_eq!(config.upstreams, [app, next, search, dns, http, consul]);
 }
 
 /// That of the second upstream.

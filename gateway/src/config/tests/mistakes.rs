@@ -125,8 +125,41 @@ fn what_is_not_built_yet_says_so() {
 #[test]
 fn what_is_wrong_with_where_members_are_found() {
     let upstream = "listener = [{ address = '127.0.0.1:0' }]\n[[upstream]]\nname = 'a'\n";
-    let cases: [(&str, &[&str]); 6] = [
+    let cases: [(&str, &[&str]); 16] = [
         ("discover = { file = 'comes-later.toml' }", &[]),
+        ("discover = { dns = { name = '_http._tcp.app.internal.', servers = ['10.0.0.2', '[::1]:5353'] } }", &[]),
+        ("discover = { http = { url = 'https://registry.internal/app?zone=a' } }", &[]),
+        ("discover = { consul = { service = 'app', url = 'http://[::1]:8500' } }", &[]),
+        ("discover = { dns = { name = 'a..b' } }", &["4: upstream[0].discover.dns.name: expected a name like"]),
+        (
+            "discover = { dns = { name = 'a', servers = ['ns.internal'], least-ttl = '1h' } }",
+            &[
+                "4: upstream[0].discover.dns.servers[0]: expected an IP address like",
+                "4: upstream[0].discover.dns.least-ttl: more than `most-ttl`, which is 5m",
+            ],
+        ),
+        ("discover = { http = { url = 'ftp://a/b' } }", &["4: upstream[0].discover.http.url: expected a URL like"]),
+        (
+            "discover = { http = { url = 'http://user:secret@a/b' } }",
+            &[
+                "4: upstream[0].discover.http.url: expected a URL like \"https://registry.internal/app\", without user or",
+            ],
+        ),
+        (
+            "discover = { http = { url = 'http://a/b', tls = {}, token-file = 't' } }",
+            &[
+                "4: upstream[0].discover.http.tls: means nothing for a URL of `http`",
+                "4: upstream[0].discover.http.token-file: there is no file /nowhere/t",
+            ],
+        ),
+        (
+            "discover = { consul = { service = '', url = 'http://a/b' } }",
+            &[
+                "4: upstream[0].discover.consul.url: nothing stands behind the host here, found \"/b\"",
+                "4: upstream[0].discover.consul.service: expected the name of a service",
+            ],
+        ),
+        ("discover = { file = 'f', dns = { name = 'a' } }", &["4: upstream[0].discover.dns: one source is enough"]),
         ("", &["2: upstream[0]: its members are missing: `endpoints`, or `discover` for where to find them"]),
         (
             "endpoints = [{ address = 'a:1' }]\ndiscover = { file = 'f' }",

@@ -2,8 +2,13 @@
 //! replaces the upstream's set while all else stays. Sources know nothing of each other, nor of what becomes of their answers; this
 //! file alone knows them all. A source that fails leaves the last good set as it is.
 
+mod consul;
+mod dns;
+mod fetch;
 mod file;
+mod http;
 mod keeper;
+mod patience;
 mod standing;
 mod teller;
 
@@ -22,6 +27,9 @@ use keeper::{Keeper, Kept};
 pub(super) use standing::Standing;
 use standing::Standings;
 use teller::Teller;
+
+/// Names of services that are looked up at a time.
+const LOOKUPS: usize = 4;
 
 /// All sources of a gateway.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +50,8 @@ struct Wanted {
     upstream: Arc<str>,
     discover: Arc<model::Discover>,
     kept: Kept,
+    /// Told when a request had no success.
+    trouble: Arc<Notify>,
 }
 
 /// One source that is asked; dropped, it is asked no more.
@@ -107,7 +117,8 @@ impl Discovery {
     }
 
     fn start(&self, wanted: Vec<Wanted>) -> io::Result<watch::Sender<Vec<Wanted>>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().max_blocking_threads(LOOKUPS).enable_all().build()?;
         let mut hub = Hub { inner: self.0.clone(), running: BTreeMap::new() };
         // So that whoever waits from now on knows for whom.
         self.0.standings.follow(wanted.iter().map(|one| (one.upstream.clone(), Some(one.discover.source.to_string()))));
@@ -125,7 +136,8 @@ fn wanted(plan: &Plan) -> Vec<Wanted> {
     let upstreams = plan.config.upstreams.iter().zip(&plan.upstreams);
     let wanted = upstreams.filter_map(|(settings, live)| {
         let discover = settings.discover.clone()?;
-        Some(Wanted { upstream: live.name.clone(), discover, kept: Kept { set: live.set.clone(), memory } })
+        let (upstream, trouble) = (live.name.clone(), live.trouble.clone());
+        Some(Wanted { upstream, discover, kept: Kept { set: live.set.clone(), memory }, trouble })
     });
     wanted.collect()
 }
@@ -156,26 +168,28 @@ impl Hub {
         });
         self.inner.standings.follow(sources.collect::<Vec<_>>().into_iter());
         for one in wanted {
-            let same = before.remove(&one.upstream).filter(|running| running.discover == one.discover);
+            let upstream = one.upstream.clone();
+            let same = before.remove(&upstream).filter(|running| running.discover == one.discover);
             let running = match same {
                 Some(running) => {
-                    running.kept.send_replace(one.kept);
+                    running.kept.send_replace(one.kept.clone());
                     running
                 }
-                None => self.begin(&one.upstream, &one.discover, one.kept),
+                None => self.begin(&one),
             };
-            self.running.insert(one.upstream, running);
+            self.running.insert(upstream, running);
         }
     }
 
-    fn begin(&self, upstream: &Arc<str>, discover: &Arc<model::Discover>, kept: Kept) -> Running {
+    fn begin(&self, wanted: &Wanted) -> Running {
+        let Wanted { upstream, discover, kept, trouble } = wanted.clone();
         let source = discover.source.to_string();
         let standings = &self.inner.standings;
         let (found, list) = watch::channel(None);
-        let mut teller = Teller::new(upstream.clone(), source.clone(), standings.clone(), found);
+        let mut teller = Teller::new(upstream.clone(), source.clone(), standings.clone(), found, trouble);
         let (kept, keeps) = watch::channel(kept);
         let mut keeper = Keeper {
-            upstream: upstream.clone(),
+            upstream,
             source,
             kept: keeps,
             found: list,
@@ -188,7 +202,7 @@ impl Hub {
         let ask = async move { while survived("source", ask(&asked.source, &mut teller)).await.is_none() {} };
         let keep = async move { while survived("keeper", keeper.keep()).await.is_none() {} };
         let tasks = [tokio::spawn(ask).abort_handle(), tokio::spawn(keep).abort_handle()];
-        Running { discover: discover.clone(), kept, tasks }
+        Running { discover, kept, tasks }
     }
 }
 
@@ -196,6 +210,9 @@ impl Hub {
 async fn ask(source: &Finder, teller: &mut Teller) {
     match source {
         Finder::File(path) => file::follow(path, teller).await,
+        Finder::Dns(settings) => dns::follow(settings, teller).await,
+        Finder::Http(settings) => http::follow(settings, teller).await,
+        Finder::Consul(settings) => consul::follow(settings, teller).await,
     }
 }
 
@@ -203,5 +220,6 @@ async fn ask(source: &Finder, teller: &mut Teller) {
 pub fn look(source: &Finder) -> Option<Result<usize, String>> {
     match source {
         Finder::File(path) => Some(file::read(path).map(|found| found.len())),
+        Finder::Dns(_) | Finder::Http(_) | Finder::Consul(_) => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::standing::Standings;
 use crate::config::MOST_FOUND;
@@ -19,6 +19,7 @@ pub(super) struct Teller {
     source: String,
     standings: Arc<Standings>,
     found: watch::Sender<Option<List>>,
+    trouble: Arc<Notify>,
     last: Option<List>,
 }
 
@@ -28,8 +29,9 @@ impl Teller {
         source: String,
         standings: Arc<Standings>,
         found: watch::Sender<Option<List>>,
+        trouble: Arc<Notify>,
     ) -> Self {
-        Self { upstream, source, standings, found, last: None }
+        Self { upstream, source, standings, found, trouble, last: None }
     }
 
     /// These are the endpoints now. Their order is no matter; one that comes twice counts once.
@@ -74,5 +76,10 @@ impl Teller {
         let endpoints = self.last.as_ref().map_or(0, |last| last.len());
         let seconds = age.map(|age| age.as_secs_f64());
         tracing::warn!(target: "sluice", %upstream, %source, %reason, endpoints, seconds, "discovery failed");
+    }
+
+    /// Waits until a request had no success with an endpoint: it may be gone, and the source may know.
+    pub(super) async fn trouble(&self) {
+        self.trouble.notified().await;
     }
 }

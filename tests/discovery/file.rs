@@ -212,7 +212,6 @@ async fn endpoints_that_are_found_are_checked_and_their_connections_kept() {
     gateway.log.wait_for("unhealthy", |event| event.text("endpoint") == "b").await;
 }
 
-/// In small what `a_thousand_endpoints_change_a_hundred_times_a_second` does for a minute.
 #[tokio::test]
 async fn changes_that_come_in_swarms_are_taken_together_and_cost_no_request() {
     let [a, b] = Origin::several().await;

@@ -74,9 +74,9 @@ async fn all_mistakes_of_a_configuration_are_told_at_once_with_their_places() {
 #[tokio::test]
 async fn a_key_that_is_not_built_yet_says_so() {
     let origin = Origin::start("a").await;
-    let output = Gateway::refuse(&Configuration::of(&[&origin]).upstream(r#"discover = { dns = "app.test" }"#));
+    let output = Gateway::refuse(&Configuration::of(&[&origin]).tables("[state]\nredis = \"redis://cache.test\""));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains("discover") && said.contains("yet"), "{said}");
+    assert!(!output.status.success() && said.contains("state") && said.contains("yet"), "{said}");
 }
 
 #[tokio::test]
